@@ -1,0 +1,28 @@
+# Third-party libraries as targets. Debian's packages, except ONNX Runtime (see tools/bootstrap.sh).
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(GTest REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(CLI11 REQUIRED)
+foreach(PACKAGE libsodium libzip libseccomp simdjson libpng libjpeg libtiff-4 sndfile sqlite3 zlib)
+  string(MAKE_C_IDENTIFIER ${PACKAGE} PACKAGE_ID)
+  pkg_check_modules(${PACKAGE_ID} REQUIRED IMPORTED_TARGET ${PACKAGE})
+endforeach()
+
+# Boost 1.81: headers, and the two compiled libraries that are used.
+find_package(Boost 1.81 EXACT REQUIRED COMPONENTS json url)
+
+# ONNX Runtime: the system's where it has one, else what the bootstrap put into NOREN_DEPENDENCIES.
+find_package(onnxruntime CONFIG QUIET)
+if(NOT TARGET onnxruntime::onnxruntime)
+  add_library(onnxruntime::onnxruntime SHARED IMPORTED)
+  file(GLOB ONNXRUNTIME_LIBRARY "${NOREN_DEPENDENCIES}/onnxruntime/lib/libonnxruntime.so.1.*")
+  if(NOT ONNXRUNTIME_LIBRARY)
+    message(FATAL_ERROR "ONNX Runtime is not in ${NOREN_DEPENDENCIES}: run ./do bootstrap first")
+  endif()
+  set_target_properties(onnxruntime::onnxruntime PROPERTIES
+    IMPORTED_LOCATION "${ONNXRUNTIME_LIBRARY}"
+    INTERFACE_INCLUDE_DIRECTORIES "${NOREN_DEPENDENCIES}/onnxruntime/include")
+endif()

@@ -1,0 +1,65 @@
+// base/limits.h - A named limit on everything, unit last in the name.
+// Every room reads its limits here; settings may lower or raise those that say so. Tested at the limit and one past.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace noren::limits {
+
+inline constexpr std::size_t kKiB = 1024;
+inline constexpr std::size_t kMiB = 1024 * kKiB;
+inline constexpr std::size_t kGiB = 1024 * kMiB;
+
+// Logs and errors.
+inline constexpr std::size_t kLogLineBytes = 4 * kKiB;
+inline constexpr std::size_t kDetailBytes = kKiB;  // what a worker may say about a refusal
+
+// Requests (per API, settings).
+inline constexpr std::size_t kRequestBodyPerRequestBytes = 10 * kMiB;
+inline constexpr std::size_t kRequestBodyDedicatedBytes = 64 * kMiB;
+inline constexpr std::int64_t kInferenceDeadlineMs = 30'000;
+inline constexpr std::size_t kRequestJsonDepth = 64;
+inline constexpr std::size_t kRequestInputsCount = 1'000;
+inline constexpr std::size_t kAnswerBytes = 256 * kMiB;
+inline constexpr std::size_t kBodyInlineBytes = 64 * kKiB;  // larger bodies travel in a memfd
+inline constexpr std::size_t kQueuePerApiCount = 128;
+
+// HTTP.
+inline constexpr std::size_t kHttpHeaderBytes = 16 * kKiB;
+inline constexpr std::size_t kHttpHeaderCount = 100;
+inline constexpr std::size_t kConnectionsCount = 16'384;
+inline constexpr std::int64_t kHttpHeaderTimeoutMs = 10'000;
+inline constexpr std::int64_t kHttpIdleTimeoutMs = 75'000;
+inline constexpr std::int64_t kHttpBodyStallTimeoutMs = 20'000;
+inline constexpr std::size_t kBodiesInFlightBytes = kGiB;
+inline constexpr std::int64_t kStopDeadlineMs = 25'000;
+
+// Frames between server and worker.
+inline constexpr std::size_t kFramePayloadBytes = 256 * kMiB;
+inline constexpr std::size_t kFramePaddingBytes = 64;  // behind every payload, so that simdjson reads in place
+
+// Model files and what they unpack to.
+inline constexpr std::size_t kModelFileBytes = 2 * kGiB;
+inline constexpr std::size_t kArchiveMembersCount = 10'000;
+inline constexpr std::size_t kNetworkTextBytes = 32 * kMiB;
+inline constexpr std::size_t kParameterFileBytes = 2 * kGiB;
+inline constexpr std::size_t kDescriptionBytes = 4 * kMiB;
+inline constexpr std::size_t kNameBytes = 1'024;
+inline constexpr std::size_t kNetworksCount = 256;
+inline constexpr std::size_t kFunctionsCount = 100'000;  // of one network, after its loops are expanded
+inline constexpr std::size_t kVariablesCount = 400'000;
+inline constexpr std::int64_t kRepeatTimesCount = 10'000;
+inline constexpr std::int64_t kEvaluationsCount = 10'000;
+inline constexpr std::size_t kRankCount = 16;
+inline constexpr std::int64_t kTensorElementsCount = std::int64_t{1} << 28;  // 1 GiB of float32
+inline constexpr std::int64_t kInspectDeadlineMs = 120'000;
+
+// Media.
+inline constexpr std::int64_t kImagePixelsCount = 64'000'000;
+inline constexpr std::int64_t kImageSideCount = 32'768;
+
+// Per-request eligibility (a setting): scalars counted at every layer that uses them.
+inline constexpr std::int64_t kPerRequestCostParameterCount = 67'108'864;
+
+}  // namespace noren::limits
