@@ -1,0 +1,242 @@
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <optional>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "worker/engine/engine.h"
+#include "worker/engine/onnxruntime/environment.h"
+
+namespace noren::worker {
+namespace {
+
+struct TypePair {
+  ElementType ours;
+  ONNXTensorElementDataType theirs;
+};
+constexpr TypePair kTypes[] = {
+    {ElementType::kFloat32, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT},
+    {ElementType::kFloat64, ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE},
+    {ElementType::kInt8, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8},
+    {ElementType::kInt16, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT16},
+    {ElementType::kInt32, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32},
+    {ElementType::kInt64, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64},
+    {ElementType::kUint8, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8},
+    {ElementType::kUint16, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT16},
+    {ElementType::kUint32, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32},
+    {ElementType::kUint64, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT64},
+    {ElementType::kBool, ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL},
+    {ElementType::kString, ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING},
+    {ElementType::kFloat16, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16},
+};
+
+std::optional<ElementType> ours(ONNXTensorElementDataType type) {
+  for (const TypePair& pair : kTypes)
+    if (pair.theirs == type) return pair.ours;
+  return std::nullopt;
+}
+ONNXTensorElementDataType theirs(ElementType type) {
+  for (const TypePair& pair : kTypes)
+    if (pair.ours == type) return pair.theirs;
+  CHECK(false);
+  return ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+}
+
+GraphPort port_of(std::string name, const Ort::TypeInfo& info) {
+  GraphPort port;
+  port.name = std::move(name);
+  switch (info.GetONNXType()) {
+    case ONNX_TYPE_TENSOR: {
+      const auto tensor = info.GetTensorTypeAndShapeInfo();
+      const auto type = ours(tensor.GetElementType());
+      if (type)
+        port.type = *type;
+      else
+        port.container = "tensor of an unsupported element type";
+      port.shape = tensor.GetShape();
+      break;
+    }
+    case ONNX_TYPE_SEQUENCE: port.container = "sequence"; break;
+    case ONNX_TYPE_MAP: port.container = "map"; break;
+    case ONNX_TYPE_OPTIONAL: port.container = "optional"; break;
+    default: port.container = "unsupported"; break;
+  }
+  return port;
+}
+
+/// A view of the tensor's own memory; strings are copied.
+Ort::Value wrap(const Tensor& tensor, const Ort::MemoryInfo& memory) {
+  if (tensor.type() == ElementType::kString) {
+    Ort::AllocatorWithDefaultOptions allocator;
+    Ort::Value value = Ort::Value::CreateTensor(allocator, tensor.shape().data(), tensor.shape().size(),
+                                                ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING);
+    std::vector<const char*> texts;
+    for (const std::string& text : tensor.strings()) texts.push_back(text.c_str());
+    value.FillStringTensor(texts.data(), texts.size());
+    return value;
+  }
+  return Ort::Value::CreateTensor(memory, const_cast<std::uint8_t*>(tensor.raw()), tensor.size_bytes(),
+                                  tensor.shape().data(), tensor.shape().size(), theirs(tensor.type()));
+}
+
+Result<Tensor> unwrap_tensor(const Ort::ConstValue& value) {
+  const auto info = value.GetTensorTypeAndShapeInfo();
+  const auto type = ours(info.GetElementType());
+  if (!type) return unsupported("the model gives an output of an element type that has no form in an answer");
+  const Shape shape = info.GetShape();
+  TRY(checked_element_count(shape));
+  Tensor tensor(*type, shape);
+  if (*type != ElementType::kString) {
+    if (tensor.size_bytes() > 0) std::memcpy(tensor.raw(), value.GetTensorRawData(), tensor.size_bytes());
+    return tensor;
+  }
+  for (std::size_t i = 0; i < tensor.strings().size(); ++i) tensor.strings()[i] = value.GetStringTensorElement(i);
+  return tensor;
+}
+
+Result<Tensor> unwrap(const Ort::Value& value);
+
+/// A map's values in the order of its keys, as a row.
+Result<Tensor> unwrap_map(const Ort::Value& value) {
+  Ort::AllocatorWithDefaultOptions allocator;
+  ASSIGN_OR_RETURN(Tensor values, unwrap(value.GetValue(1, allocator)));
+  values.reshape({values.count()});
+  return values;
+}
+
+Result<Tensor> unwrap_sequence(const Ort::Value& value) {
+  Ort::AllocatorWithDefaultOptions allocator;
+  std::vector<Tensor> rows;
+  for (std::size_t i = 0; i < value.GetCount(); ++i) {
+    ASSIGN_OR_RETURN(Tensor row, unwrap(value.GetValue(static_cast<int>(i), allocator)));
+    if (!rows.empty() && (row.type() != rows.front().type() || row.count() != rows.front().count()))
+      return unsupported("the model gives a sequence whose entries differ in size, which has no form in an answer");
+    rows.push_back(std::move(row));
+  }
+  if (rows.empty()) return Tensor(ElementType::kFloat32, {0});
+  if (rows.front().type() == ElementType::kString)
+    return unsupported("the model gives a sequence of texts, which has no form in an answer");
+  const auto row_count = static_cast<std::int64_t>(rows.size());
+  Tensor all(rows.front().type(), {row_count, rows.front().count()});
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (rows[i].size_bytes() > 0)
+      std::memcpy(all.raw() + i * rows[i].size_bytes(), rows[i].raw(), rows[i].size_bytes());
+  return all;
+}
+
+Result<Tensor> unwrap(const Ort::Value& value) {
+  const auto kind = value.GetTypeInfo().GetONNXType();
+  if (kind == ONNX_TYPE_MAP) return unwrap_map(value);
+  if (kind == ONNX_TYPE_SEQUENCE) return unwrap_sequence(value);
+  if (kind == ONNX_TYPE_TENSOR) return unwrap_tensor(value.GetConst());
+  return unsupported("the model gives an output of a kind that has no form in an answer");
+}
+
+class OnnxRuntimeSession final : public Session {
+ public:
+  OnnxRuntimeSession(ByteView model, const Ort::SessionOptions& options)
+      : session_(onnxruntime_environment(), model.data(), model.size(), options),
+        memory_(Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault)) {
+    Ort::AllocatorWithDefaultOptions allocator;
+    for (std::size_t i = 0; i < session_.GetInputCount(); ++i)
+      inputs_.push_back(port_of(session_.GetInputNameAllocated(i, allocator).get(), session_.GetInputTypeInfo(i)));
+    for (std::size_t i = 0; i < session_.GetOutputCount(); ++i)
+      outputs_.push_back(
+          port_of(session_.GetOutputNameAllocated(i, allocator).get(), session_.GetOutputTypeInfo(i)));
+    for (const GraphPort& port : inputs_) input_names_.push_back(port.name.c_str());
+    for (const GraphPort& port : outputs_) output_names_.push_back(port.name.c_str());
+  }
+
+  const std::vector<GraphPort>& inputs() const override { return inputs_; }
+  const std::vector<GraphPort>& outputs() const override { return outputs_; }
+
+  Result<std::vector<Tensor>> run(std::span<const Tensor> inputs) override {
+    CHECK(inputs.size() == inputs_.size());
+    try {
+      input_values_.clear();
+      for (const Tensor& tensor : inputs) input_values_.push_back(wrap(tensor, memory_));
+      std::vector<Ort::Value> outputs =
+          session_.Run(run_options_, input_names_.data(), input_values_.data(), input_values_.size(),
+                       output_names_.data(), output_names_.size());
+      std::vector<Tensor> tensors;
+      tensors.reserve(outputs.size());
+      for (const Ort::Value& value : outputs) {
+        ASSIGN_OR_RETURN(Tensor tensor, unwrap(value));
+        tensors.push_back(std::move(tensor));
+      }
+      return tensors;
+    } catch (const Ort::Exception& error) {
+      return make_error(Code::kInvalidArgument, "the model could not run on this input: " + safe_message(error.what()),
+                        error.what());
+    } catch (const std::bad_alloc&) {
+      return make_error(Code::kExhausted, "the model needs more memory than it may use");
+    }
+  }
+
+ private:
+  Ort::Session session_;
+  Ort::MemoryInfo memory_;
+  Ort::RunOptions run_options_;
+  std::vector<GraphPort> inputs_, outputs_;
+  std::vector<const char*> input_names_, output_names_;
+  std::vector<Ort::Value> input_values_;
+};
+
+Ort::SessionOptions session_options(const EngineOptions& options) {
+  Ort::SessionOptions session;
+  session.SetIntraOpNumThreads(options.threads_count);
+  session.SetInterOpNumThreads(1);
+  session.SetExecutionMode(ORT_SEQUENTIAL);
+  session.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
+  session.SetLogSeverityLevel(ORT_LOGGING_LEVEL_FATAL);
+  // Memory of one run is not kept for shapes that may not come again; a worker's size is what it needs.
+  session.DisableMemPattern();
+  session.AddConfigEntry("session.intra_op.allow_spinning", "0");
+  session.AddConfigEntry("session.inter_op.allow_spinning", "0");
+  session.AddConfigEntry("session.use_device_allocator_for_initializers", "1");
+  session.Add(operator_domain());
+  if (options.device == Device::kCuda) {
+    OrtCUDAProviderOptionsV2* cuda = nullptr;
+    Ort::ThrowOnError(Ort::GetApi().CreateCUDAProviderOptions(&cuda));
+    const std::unique_ptr<OrtCUDAProviderOptionsV2, void (*)(OrtCUDAProviderOptionsV2*)> owner(
+        cuda, Ort::GetApi().ReleaseCUDAProviderOptions);
+    if (options.device_memory_limit_bytes > 0) {
+      const std::string limit = std::to_string(options.device_memory_limit_bytes);
+      const char* keys[] = {"gpu_mem_limit"};
+      const char* values[] = {limit.c_str()};
+      Ort::ThrowOnError(Ort::GetApi().UpdateCUDAProviderOptions(cuda, keys, values, 1));
+    }
+    session.AppendExecutionProvider_CUDA_V2(*cuda);
+  }
+  return session;
+}
+
+/// y = Identity(x) on one float, opset 13: a ModelProto written out, so that warming up needs no protobuf here.
+constexpr std::uint8_t kIdentityModel[] = {
+    0x08, 0x08, 0x3a, 0x2f, 0x0a, 0x10, 0x0a, 0x01, 'x',  0x12, 0x01, 'y',  0x22, 0x08, 'I',  'd',  'e',  'n',  't',
+    'i',  't',  'y',  0x12, 0x01, 'g',  0x5a, 0x0b, 0x0a, 0x01, 'x',  0x12, 0x06, 0x0a, 0x04, 0x08, 0x01, 0x12, 0x00,
+    0x62, 0x0b, 0x0a, 0x01, 'y',  0x12, 0x06, 0x0a, 0x04, 0x08, 0x01, 0x12, 0x00, 0x42, 0x04, 0x0a, 0x00, 0x10, 0x0d};
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> open_session(ByteView onnx_model, const EngineOptions& options) {
+  try {
+    return std::unique_ptr<Session>(std::make_unique<OnnxRuntimeSession>(onnx_model, session_options(options)));
+  } catch (const Ort::Exception& error) {
+    return make_error(Code::kInvalidArgument, "ONNX Runtime does not take this model: " + safe_message(error.what()),
+                      error.what());
+  } catch (const std::bad_alloc&) {
+    return make_error(Code::kExhausted, "the model needs more memory than it may use");
+  }
+}
+
+Status warm_up_engine() {
+  ASSIGN_OR_RETURN(const auto session, open_session(kIdentityModel, EngineOptions{}));
+  const Tensor input = Tensor::from_floats({}, {1.0F});
+  ASSIGN_OR_RETURN(const auto outputs, session->run(std::span(&input, 1)));
+  if (outputs.size() != 1 || outputs[0].data<float>()[0] != 1.0F) return internal("ONNX Runtime's first run is wrong");
+  return Ok{};
+}
+
+}  // namespace noren::worker
