@@ -1,0 +1,144 @@
+// worker/model_file/network.h - What an .nnp file says, in our own plain types: no protobuf, no zip, no HDF5.
+// Made by read_nnp(), consumed by translate/ and by statistics. Plain data, any thread; never changed after it is read.
+// Everything in it was checked: names are unique and defined, functions stand in topological order, loops are
+// expanded, shapes hold no -1 and fit the limits, every parameter that is used is there with the declared shape.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "worker/tensor/tensor.h"
+
+namespace noren::worker {
+
+/// The value of one argument. Floats of the file are doubles here that hold the float32 exactly.
+using Argument = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
+                              std::vector<double>, std::vector<std::string>>;
+
+/// The arguments of a function by the field names of the format ("base_axis", "pad"). All fields that the function's
+/// message defines are there; what the file leaves out is 0, false, "" or empty, as in the reference. Asking for a
+/// name that the message does not define, or with the wrong type, is a programmer error (CHECK).
+class Arguments {
+ public:
+  bool boolean(std::string_view name) const;
+  std::int64_t integer(std::string_view name) const;
+  double real(std::string_view name) const;
+  const std::string& text(std::string_view name) const;
+  /// Lists: repeated fields, and the dimensions of a field of type Shape.
+  const std::vector<std::int64_t>& integers(std::string_view name) const;
+  const std::vector<double>& reals(std::string_view name) const;
+  /// The same as integers(): for fields that are a Shape. A first -1 of an argument named "shape" is 1 already.
+  const Shape& shape(std::string_view name) const { return integers(name); }
+  /// True for a list that is not empty. The name must be defined.
+  bool has(std::string_view name) const;
+  /// True where the message defines the name at all.
+  bool defines(std::string_view name) const;
+  /// True where the first number of the argument "shape" stands for the batch (the file said -1, or the batch size).
+  bool shape_has_batch() const { return shape_has_batch_; }
+
+  /// For the reader and for tests: adds or replaces.
+  Arguments& set(std::string_view name, Argument value);
+  void set_shape_has_batch(bool value) { shape_has_batch_ = value; }
+  const std::map<std::string, Argument, std::less<>>& all() const { return values_; }
+
+ private:
+  std::map<std::string, Argument, std::less<>> values_;
+  bool shape_has_batch_ = false;
+};
+
+struct Function {
+  std::string name;  ///< unique in the network after its loops are expanded ("Affine_RepeatStart[1]")
+  std::string type;  ///< "Affine"; RecurrentInput is Split, RecurrentOutput is Stack; never a RepeatStart or Delay
+  std::vector<std::string> inputs;
+  std::vector<std::string> outputs;
+  Arguments arguments;
+};
+
+enum class VariableKind : std::uint8_t { kBuffer, kParameter };
+
+struct Variable {
+  VariableKind kind = VariableKind::kBuffer;
+  /// As declared, with the batch as 1. Only those of inputs and parameters bind; others are what a tool wrote once.
+  Shape shape;
+  /// Axis 0 of `shape` is the batch.
+  bool has_batch_axis = false;
+};
+
+/// One network as one executor sees it: expanded, with batch 1, and only what its outputs need.
+struct Network {
+  std::string name;
+  std::int64_t batch_size = 0;  ///< as the file says; 0 where it does not
+  std::map<std::string, Variable, std::less<>> variables;
+  std::vector<Function> functions;  ///< topological order
+};
+
+/// Learned values. Shared, never copied; only those that some executor needs are loaded.
+struct Parameter {
+  Shape shape;
+  std::shared_ptr<const std::vector<float>> values;
+};
+
+/// A variable that the executor fills by itself for each evaluation: "Normal" (sigma = multiplier), "Uniform"
+/// (-multiplier to multiplier), "Range" (0, multiplier, 2 * multiplier …), "Constant". Variables that nothing writes
+/// and that declare an initializer of one of these types are here too.
+struct Generator {
+  std::string variable;
+  std::string type;
+  double multiplier = 0;
+};
+
+struct DataVariable {
+  std::string variable;
+  std::string data_name;  ///< the variable's name where the file gives none
+  Shape shape;            ///< with the batch as 1
+  /// Axis 0 is the batch (and not a part of the sample). False also for a fixed first dimension of 1.
+  bool has_batch_axis = false;
+};
+
+struct OutputVariable {
+  std::string variable;   ///< as the executor calls it
+  std::string data_name;  ///< the variable's name where the file gives none
+  std::string source;     ///< the variable of the expanded network that holds the value (loops rename)
+};
+
+/// How several evaluations become one answer ("mean" for everything else).
+enum class RepeatEvaluation : std::uint8_t { kMean, kLast, kStandardDeviation };
+
+struct Executor {
+  std::string name;
+  Network network;
+  std::vector<DataVariable> inputs;  ///< in the file's order, also those that no output needs
+  std::vector<OutputVariable> outputs;
+  std::vector<Generator> generators;  ///< only those that an output needs
+  std::vector<std::string> losses;
+  std::int64_t evaluations_count = 1;
+  RepeatEvaluation repeat_evaluation = RepeatEvaluation::kMean;
+  bool need_back_propagation = false;
+  /// Pictures keep 0..255: this executor, another one, or a dataset of the file says so.
+  bool no_image_normalization = false;
+};
+
+/// A network of the file as it stands there, for descriptions.
+struct NetworkOutline {
+  std::string name;
+  std::int64_t batch_size = 0;
+  std::size_t functions_count = 0;
+  std::size_t variables_count = 0;
+};
+
+struct ModelFile {
+  std::vector<NetworkOutline> networks;
+  std::vector<Executor> executors;  ///< at least one, names unique
+  /// By (expanded) name; values loaded only where an executor's network uses them.
+  std::map<std::string, Parameter, std::less<>> parameters;
+  std::size_t stored_parameters_count = 0;  ///< all parameters of the file
+  std::int64_t stored_scalars_count = 0;    ///< and their values
+  std::vector<std::string> warnings;        ///< sentences: what was ignored and why
+};
+
+}  // namespace noren::worker
