@@ -6,6 +6,7 @@ find_package(Protobuf REQUIRED)
 find_package(GTest REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
+find_package(tomlplusplus REQUIRED)
 foreach(PACKAGE libsodium libzip libseccomp simdjson libpng libjpeg libtiff-4 sndfile sqlite3 zlib)
   string(MAKE_C_IDENTIFIER ${PACKAGE} PACKAGE_ID)
   pkg_check_modules(${PACKAGE_ID} REQUIRED IMPORTED_TARGET ${PACKAGE})
@@ -13,6 +14,12 @@ endforeach()
 
 # Boost 1.81: headers, and the two compiled libraries that are used.
 find_package(Boost 1.81 EXACT REQUIRED COMPONENTS json url)
+
+# SOCI 4.0: Debian ships no CMake package for it.
+find_library(SOCI_CORE_LIBRARY soci_core REQUIRED)
+find_library(SOCI_SQLITE_LIBRARY soci_sqlite3 REQUIRED)
+add_library(soci_sqlite INTERFACE)
+target_link_libraries(soci_sqlite INTERFACE ${SOCI_SQLITE_LIBRARY} ${SOCI_CORE_LIBRARY} PkgConfig::sqlite3)
 
 # ONNX Runtime: the system's where it has one, else what the bootstrap put into NOREN_DEPENDENCIES.
 find_package(onnxruntime CONFIG QUIET)

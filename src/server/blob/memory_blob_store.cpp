@@ -1,0 +1,28 @@
+#include "server/blob/memory_blob_store.h"
+
+namespace noren::server {
+
+Result<std::string> MemoryBlobStore::put(ByteView bytes) {
+  const std::string name = sha256_hex(bytes);
+  blobs_[name] = Bytes(bytes.begin(), bytes.end());
+  return name;
+}
+
+Result<UniqueFd> MemoryBlobStore::load(const std::string& name) const {
+  const auto found = blobs_.find(name);
+  if (found == blobs_.end()) return make_error(Code::kNotFound, "the model file is not in the store", name);
+  return sealed_memfd("noren-blob", found->second);
+}
+
+Status MemoryBlobStore::remove(const std::string& name) {
+  blobs_.erase(name);
+  return Ok{};
+}
+
+Result<std::vector<BlobInfo>> MemoryBlobStore::list() const {
+  std::vector<BlobInfo> all;
+  for (const auto& [name, bytes] : blobs_) all.push_back({name, bytes.size(), 0});
+  return all;
+}
+
+}  // namespace noren::server
