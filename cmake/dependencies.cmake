@@ -1,12 +1,14 @@
-# Third-party libraries as targets. Debian's packages, except ONNX Runtime (see tools/bootstrap.sh).
+# Third-party libraries as targets: Debian's packages (tools/packages.txt), and ONNX Runtime.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(Protobuf REQUIRED)
-find_package(GTest REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(tomlplusplus REQUIRED)
+if(NOREN_TESTS)
+  find_package(GTest REQUIRED)
+endif()
 foreach(PACKAGE libsodium libzip libseccomp simdjson libpng libjpeg libtiff-4 sndfile sqlite3 zlib)
   string(MAKE_C_IDENTIFIER ${PACKAGE} PACKAGE_ID)
   pkg_check_modules(${PACKAGE_ID} REQUIRED IMPORTED_TARGET ${PACKAGE})
@@ -21,15 +23,17 @@ find_library(SOCI_SQLITE_LIBRARY soci_sqlite3 REQUIRED)
 add_library(soci_sqlite INTERFACE)
 target_link_libraries(soci_sqlite INTERFACE ${SOCI_SQLITE_LIBRARY} ${SOCI_CORE_LIBRARY} PkgConfig::sqlite3)
 
-# ONNX Runtime: the system's where it has one, else what the bootstrap put into NOREN_DEPENDENCIES.
+# ONNX Runtime: the system's where it has one, else what tools/bootstrap.sh put into NOREN_DEPENDENCIES. Programs in
+# build/bin find it by an rpath that starts at their own place, so that a moved build folder still runs.
 find_package(onnxruntime CONFIG QUIET)
 if(NOT TARGET onnxruntime::onnxruntime)
-  add_library(onnxruntime::onnxruntime SHARED IMPORTED)
-  file(GLOB ONNXRUNTIME_LIBRARY "${NOREN_DEPENDENCIES}/onnxruntime/lib/libonnxruntime.so.1.*")
-  if(NOT ONNXRUNTIME_LIBRARY)
+  set(ONNXRUNTIME_LIBRARY "${NOREN_DEPENDENCIES}/onnxruntime/lib/libonnxruntime.so.1")
+  if(NOT EXISTS "${ONNXRUNTIME_LIBRARY}")
     message(FATAL_ERROR "ONNX Runtime is not in ${NOREN_DEPENDENCIES}: run ./do bootstrap first")
   endif()
+  add_library(onnxruntime::onnxruntime SHARED IMPORTED)
   set_target_properties(onnxruntime::onnxruntime PROPERTIES
     IMPORTED_LOCATION "${ONNXRUNTIME_LIBRARY}"
+    IMPORTED_SONAME libonnxruntime.so.1
     INTERFACE_INCLUDE_DIRECTORIES "${NOREN_DEPENDENCIES}/onnxruntime/include")
 endif()
