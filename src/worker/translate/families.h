@@ -1,0 +1,11 @@
+// worker/translate/families.h - The families of layers, one file each. Private to this folder.
+#pragma once
+
+#include "worker/translate/layer.h"
+
+namespace noren::worker {
+
+LayerFamily affine_layers();
+LayerFamily activation_layers();
+
+}  // namespace noren::worker

@@ -1,0 +1,56 @@
+#include <array>
+#include <unordered_map>
+
+#include "base/check.h"
+#include "worker/translate/families.h"
+
+namespace noren::worker {
+namespace {
+
+struct Refusal {
+  std::string_view type;
+  std::string_view why;
+};
+
+// Known functions that no published model can run, and why.
+constexpr Refusal kRefusals[] = {
+    {"SyncBatchNormalization", "it is for training on several machines: it needs a communicator between processes"},
+    {"FFT", "the reference implementation has it for GPUs only"},
+    {"IFFT", "the reference implementation has it for GPUs only"},
+    {"MaxPoolingBackward", "it is a gradient, for training only"},
+    {"Unique", "the size of its output depends on the data, which a network from a file can't have"},
+    {"BitShift", "it needs unsigned integers, and a network from a file has floating-point data"},
+    {"Sink", "it has no output of its own: it only ties others together while training"},
+};
+
+}  // namespace
+
+std::span<const NamedFamily> all_families() {
+  static const std::array kFamilies = {
+      NamedFamily{"Affine layers", affine_layers()},
+      NamedFamily{"Activation functions", activation_layers()},
+  };
+  return kFamilies;
+}
+
+const LayerDefinition* find_layer(std::string_view type) {
+  static const auto kByType = [] {
+    std::unordered_map<std::string_view, const LayerDefinition*> map;
+    for (const NamedFamily& family : all_families())
+      for (const LayerDefinition& layer : family.layers) {
+        const bool inserted = map.emplace(layer.type, &layer).second;
+        CHECK(inserted);
+      }
+    return map;
+  }();
+  const auto found = kByType.find(type);
+  return found == kByType.end() ? nullptr : found->second;
+}
+
+std::string_view refusal_reason(std::string_view type) {
+  for (const Refusal& refusal : kRefusals)
+    if (refusal.type == type) return refusal.why;
+  return {};
+}
+
+}  // namespace noren::worker
