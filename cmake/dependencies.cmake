@@ -37,3 +37,9 @@ if(NOT TARGET onnxruntime::onnxruntime)
     IMPORTED_SONAME libonnxruntime.so.1
     INTERFACE_INCLUDE_DIRECTORIES "${NOREN_DEPENDENCIES}/onnxruntime/include")
 endif()
+
+# ONNX's protobuf messages only (no checker, no schemas): ONNX Runtime is the judge of models.
+find_library(ONNX_PROTO_LIBRARY onnx_proto REQUIRED)
+add_library(onnx_messages INTERFACE)
+target_compile_definitions(onnx_messages INTERFACE ONNX_NAMESPACE=onnx ONNX_ML=1)
+target_link_libraries(onnx_messages INTERFACE ${ONNX_PROTO_LIBRARY} protobuf::libprotobuf)

@@ -304,6 +304,15 @@ std::string GraphBuilder::output(const Value& value, std::string_view name) {
   return std::string(name);
 }
 
+void GraphBuilder::fix_batch_axes() {
+  const auto fix = [](onnx::ValueInfoProto& port) {
+    auto& shape = *port.mutable_type()->mutable_tensor_type()->mutable_shape();
+    if (shape.dim_size() > 0 && shape.dim(0).has_dim_param()) shape.mutable_dim(0)->set_dim_value(1);
+  };
+  for (auto& port : *state_->graph->mutable_input()) fix(port);
+  for (auto& port : *state_->graph->mutable_output()) fix(port);
+}
+
 Result<Bytes> GraphBuilder::finish() {
   const auto too_large = [] {
     return make_error(Code::kTooLarge, "the model is larger than 2 GiB once translated, which ONNX can't hold");

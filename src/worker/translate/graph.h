@@ -96,6 +96,8 @@ class GraphBuilder {
 
   /// The names of the whole graph's outputs, in order; each gets a name of its own.
   std::string output(const Value& value, std::string_view name);
+  /// Writes the batch axes of all inputs and outputs as 1: for a graph that can't serve several requests at once.
+  void fix_batch_axes();
   /// The model, serialized. Errors: kTooLarge past ONNX's 2 GiB.
   Result<Bytes> finish();
 

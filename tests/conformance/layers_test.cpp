@@ -1,0 +1,135 @@
+// Runs the conformance cases of single layers in this process: read the file, translate, run, compare. The cases
+// are in tests/data/functions (a small set) and, where the folder is there, in ../shared/conformance.
+//   NOREN_CASES=substring   only cases whose path holds it
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include "worker/engine/package.h"
+#include "worker/model_file/nnp.h"
+#include "worker/translate/translate.h"
+
+namespace noren::worker {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+double number(const json::value& value) {
+  if (value.is_string()) return std::strtod(value.as_string().c_str(), nullptr);
+  return value.to_number<double>();
+}
+
+std::vector<float> numbers(const json::value& list) {
+  std::vector<float> values;
+  for (const json::value& item : list.as_array()) values.push_back(static_cast<float>(number(item)));
+  return values;
+}
+
+bool close(double got, double want, double absolute, double relative) {
+  if (std::isnan(got) || std::isnan(want)) return std::isnan(got) && std::isnan(want);
+  if (std::isinf(got) || std::isinf(want)) return got == want;
+  return std::abs(got - want) <= absolute + relative * std::abs(want);
+}
+
+/// "" where every output agrees, else the first difference.
+std::string difference(const std::vector<Tensor>& got, const json::array& want, const json::value& tolerance) {
+  if (got.size() != want.size()) return "another number of outputs";
+  const double absolute = number(tolerance.at("abs")), relative = number(tolerance.at("rel"));
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    const json::array& values = want[i].at("data").as_array();
+    if (got[i].count() != static_cast<std::int64_t>(values.size()))
+      return "output " + std::to_string(i) + " is " + to_string(got[i].shape()) + ", " +
+             std::to_string(values.size()) + " numbers expected";
+    for (std::size_t k = 0; k < values.size(); ++k)
+      if (!close(got[i].data<float>()[k], number(values[k]), absolute, relative))
+        return "output " + std::to_string(i) + "[" + std::to_string(k) +
+               "] = " + std::to_string(got[i].data<float>()[k]) + ", expected " + json::serialize(values[k]);
+  }
+  return "";
+}
+
+Result<std::vector<Tensor>> answer(ServableModel& model, std::size_t executor_index, const json::array& inputs) {
+  std::vector<Tensor> tensors;
+  for (const InputSignature& input : model.signature().executors[executor_index].inputs)
+    for (const json::value& item : inputs)
+      if (input.variable == item.at("name").as_string().c_str())
+        tensors.push_back(Tensor::from_floats(input.shape, numbers(item.at("data"))));
+  if (tensors.size() != model.signature().executors[executor_index].inputs.size())
+    return invalid("the case lacks an input");
+  return model.run(executor_index, tensors);
+}
+
+/// "" where the case agrees.
+std::string run_case(const fs::path& folder) {
+  const json::value parsed = json::parse(read_file(folder / "case.json"));
+  const json::object& test = parsed.as_object();
+  const std::string bytes = read_file(folder / "model.nnp");
+  const bool refusable = test.contains("expect_error");
+  const auto file = read_nnp(bytes_of(bytes));
+  if (!file.ok()) return refusable ? "" : describe(file.error());
+  ModelSignature signature;
+  std::vector<Bytes> models;
+  std::size_t chosen = 0;
+  for (const Executor& executor : file->executors) {
+    auto translated = translate_executor(*file, executor);
+    if (!translated.ok()) return refusable ? "" : describe(translated.error());
+    if (test.contains("executor") && executor.name == test.at("executor").as_string().c_str()) chosen = models.size();
+    signature.executors.push_back(translated->signature);
+    models.push_back(std::move(translated->model));
+  }
+  const Bytes package = encode_package(signature, models);
+  auto model = ServableModel::open(package, EngineOptions{});
+  if (!model.ok()) return describe(model.error());
+  const Status prepared = (*model)->prepare(chosen);
+  if (!prepared.ok()) return refusable ? "" : describe(prepared.error());
+  if (refusable) return "";  // a refusal at request time is the protocol's matter
+  if (!test.contains("outputs")) return "";  // random cases are run end to end
+  const auto outputs = answer(**model, chosen, test.at("inputs").as_array());
+  if (!outputs.ok()) return describe(outputs.error());
+  return difference(*outputs, test.at("outputs").as_array(), test.at("tolerance"));
+}
+
+std::vector<fs::path> cases() {
+  const fs::path source = NOREN_SOURCE_DIR;
+  const char* filter = std::getenv("NOREN_CASES");
+  std::vector<fs::path> found;
+  for (const fs::path& root : {source / "tests/data/functions", source.parent_path() / "shared/conformance/functions"}) {
+    if (!fs::exists(root)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(root))
+      if (entry.path().filename() == "case.json" && fs::exists(entry.path().parent_path() / "model.nnp") &&
+          (filter == nullptr || entry.path().string().find(filter) != std::string::npos))
+        found.push_back(entry.path().parent_path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+TEST(Conformance, EveryLayerAnswersAsTheReferenceDid) {
+  ASSERT_TRUE(warm_up_engine().ok());
+  std::size_t passed = 0, failed = 0;
+  for (const fs::path& folder : cases()) {
+    const std::string wrong = run_case(folder);
+    if (wrong.empty()) {
+      ++passed;
+      continue;
+    }
+    ++failed;
+    ADD_FAILURE() << folder.parent_path().filename().string() << "/" << folder.filename().string() << ": " << wrong;
+  }
+  std::cout << passed << " cases agree, " << failed << " differ\n";
+  EXPECT_GT(passed + failed, 0U);
+}
+
+}  // namespace
+}  // namespace noren::worker
