@@ -1,0 +1,70 @@
+// link/messages.h - The payloads of the frames that carry more than numbers, as structures.
+// Written and read by both halves, on any thread. Decoding checks every length; an error ends the peer.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace noren::link {
+
+/// What a forked child is for. Roles from kFirstTestRole on exist in test programs only.
+enum class ChildRole : std::uint8_t { kServe = 1, kInspect, kProbe, kFirstTestRole = 100 };
+
+/// kFork: a child and its bounds.
+struct ForkRequest {
+  ChildRole role = ChildRole::kServe;
+  std::uint32_t threads_count = 1;
+  std::int64_t memory_limit_bytes = 0;  ///< beyond what the zygote itself has; 0: none
+  std::int64_t file_limit_bytes = 0;    ///< of a memfd that it may write
+  std::int64_t cpu_limit_s = 0;         ///< of its whole life; 0: none
+};
+
+/// kHello: what stands between a worker and the machine.
+struct HelloReport {
+  std::int64_t warm_up_ns = 0;
+  std::uint32_t landlock_abi = 0;  ///< 0: this kernel has none
+  std::string profile;             ///< name of the seccomp profile
+  std::string notes;               ///< what is missing on this machine, one sentence each; may be empty
+};
+
+/// kLoad: how the package is to be served.
+struct LoadRequest {
+  std::string version_label;
+  std::uint64_t inflated_body_limit_bytes = 0;
+  std::uint32_t threads_count = 1;
+  std::uint32_t batch_limit_count = 1;
+  bool refuse_dicom_and_wav = false;
+  bool keep_output_names = false;
+};
+
+/// kLoaded.
+struct LoadedReport {
+  std::int64_t private_bytes = 0;
+  bool batchable = false;
+};
+
+/// kInspect.
+struct InspectRequest {
+  std::string file_name;
+  std::vector<std::string> input_rules;
+  bool list_layers = false;
+};
+
+Bytes encode(const ForkRequest& message);
+Bytes encode(const HelloReport& message);
+Bytes encode(const LoadRequest& message);
+Bytes encode(const LoadedReport& message);
+Bytes encode(const InspectRequest& message);
+
+/// T is one of the structures above. Errors: kCorrupt for anything that is not exactly one such structure.
+template <typename T>
+Result<T> decode(ByteView payload);
+
+/// The first bytes of a text, cut at a character's edge: what fits into limits::kDetailBytes.
+std::string_view cut_detail(std::string_view text);
+
+}  // namespace noren::link
