@@ -1,4 +1,4 @@
-// worker/session/import.h - Import: an uploaded .nnp or .onnx into a package and a description.
+// worker/import/import.h - Import: an uploaded .nnp or .onnx into a package and a description.
 // Called by the inspect loop of a throw-away worker, inside the sandbox; one call a process. Bytes in, bytes out.
 #pragma once
 
@@ -14,7 +14,7 @@ struct ImportOptions {
   std::string file_name;  ///< what the user called it: for messages and to tell .nnp from .onnx where content does not
   /// `--input NAME=image:rgb:1/255` of a plain ONNX model, unparsed.
   std::vector<std::string> input_rules;
-  std::string include_layers;  ///< "layers": the description lists every layer (noren inspect --layers)
+  enum class Layers : std::uint8_t { kCounted, kListed } layers = Layers::kCounted;  ///< noren inspect --layers
 };
 
 struct Imported {

@@ -1,0 +1,85 @@
+#include "worker/import/description.h"
+
+#include <boost/json.hpp>
+
+namespace noren::worker {
+namespace {
+
+namespace json = boost::json;
+
+json::array shape_json(const Shape& shape) { return json::array(shape.begin(), shape.end()); }
+
+json::array texts(const std::vector<std::string>& list) { return json::array(list.begin(), list.end()); }
+
+json::object port_json(const std::string& name, const std::string& variable, ElementType type, const Shape& shape) {
+  return {{"name", name}, {"variable", variable}, {"type", element_type_name(type)}, {"shape", shape_json(shape)}};
+}
+
+json::object executor_json(const ExecutorSignature& executor, const std::string& network) {
+  json::array inputs, outputs;
+  for (const InputSignature& input : executor.inputs) {
+    json::object port = port_json(input.name, input.variable, input.type, input.shape);
+    port["image_normalization"] = input.image.normalize;
+    inputs.push_back(std::move(port));
+  }
+  for (const OutputSignature& output : executor.outputs)
+    outputs.push_back(port_json(output.name, output.variable, output.type, output.shape));
+  return {{"name", executor.name},       {"network", network},          {"inputs", std::move(inputs)},
+          {"outputs", std::move(outputs)}, {"evaluations", executor.evaluations_count},
+          {"batchable", executor.batchable}, {"random", executor.random}};
+}
+
+/// Counts are whole numbers; JSON shows them so.
+json::object cost_json(const Cost& cost) {
+  const auto whole = [](double value) { return static_cast<std::int64_t>(value); };
+  return {{"Output", whole(cost.output)},
+          {"CostParameter", whole(cost.parameter)},
+          {"CostAdd", whole(cost.add)},
+          {"CostMultiply", whole(cost.multiply)},
+          {"CostMultiplyAdd", whole(cost.multiply_add)},
+          {"CostDivision", whole(cost.division)},
+          {"CostExp", whole(cost.exp)},
+          {"CostIf", whole(cost.branch)}};
+}
+
+}  // namespace
+
+std::string to_json(const Description& description) {
+  json::array networks, executors, layers;
+  for (const NetworkOutline& network : description.networks)
+    networks.push_back({{"name", network.name},
+                        {"batch_size", network.batch_size},
+                        {"functions", network.functions_count},
+                        {"variables", network.variables_count}});
+  bool batchable = true, random = false;
+  for (std::size_t i = 0; i < description.signature.executors.size(); ++i) {
+    const ExecutorSignature& executor = description.signature.executors[i];
+    executors.push_back(executor_json(executor, description.network_of_executor.at(i)));
+    batchable = batchable && executor.batchable;
+    random = random || executor.random;
+  }
+  json::object functions;
+  for (const auto& [type, count] : description.functions_count) functions[type] = count;
+  json::object result = {{"format", description.format},
+                         {"networks", std::move(networks)},
+                         {"executors", std::move(executors)},
+                         {"functions", std::move(functions)},
+                         {"parameters", description.parameters_count},
+                         {"statistics", cost_json(description.statistics)},
+                         {"per_request",
+                          {{"eligible", description.per_request_reasons.empty()},
+                           {"reasons", texts(description.per_request_reasons)}}},
+                         {"batchable", batchable},
+                         {"random", random},
+                         {"warnings", texts(description.warnings)}};
+  for (const auto& [name, value] : description.facts) result[name] = value;
+  for (const FunctionCost& layer : description.layers) {
+    json::object row = {{"name", layer.function}, {"type", layer.type}};
+    for (auto& item : cost_json(layer.cost)) row[item.key()] = item.value();
+    layers.push_back(std::move(row));
+  }
+  if (!layers.empty()) result["layers"] = std::move(layers);
+  return json::serialize(result);
+}
+
+}  // namespace noren::worker

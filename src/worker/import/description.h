@@ -1,0 +1,31 @@
+// worker/import/description.h - The description of an import as JSON. Private to import.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "worker/model_file/network.h"
+#include "worker/model_file/onnx/onnx_file.h"
+#include "worker/model_file/statistics.h"
+#include "worker/tensor/signature.h"
+
+namespace noren::worker {
+
+struct Description {
+  std::string format;  ///< "nnp" or "onnx"
+  std::vector<NetworkOutline> networks;
+  ModelSignature signature;
+  std::vector<std::string> network_of_executor;
+  std::map<std::string, std::int64_t> functions_count;  ///< by type
+  std::int64_t parameters_count = 0;                    ///< scalars stored
+  Cost statistics;
+  std::vector<FunctionCost> layers;  ///< only where they are asked for
+  std::vector<std::string> per_request_reasons;  ///< why not per request; empty: eligible
+  std::vector<std::string> warnings;
+  std::map<std::string, std::string> facts;  ///< onnx: opset, producer
+};
+
+std::string to_json(const Description& description);
+
+}  // namespace noren::worker

@@ -1,0 +1,23 @@
+// worker/import/verify.h - Runs a translated model before anybody may publish it. Private to import.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "worker/tensor/signature.h"
+
+namespace noren::worker {
+
+struct Verification {
+  std::int64_t run_ns = 0;   ///< one request, after the first
+  bool ran = false;          ///< false where the sample input does not suit the model: said in `remark`
+  bool rows_independent = false;  ///< several requests as one run gave what they gave alone
+  std::string remark;
+};
+
+/// Opens a session and runs sample inputs. Errors: the engine does not take the model.
+Result<Verification> verify_model(ByteView onnx_model, const ExecutorSignature& signature);
+
+}  // namespace noren::worker
