@@ -54,13 +54,14 @@ build() {
   cmake --build "$(folder_of "$preset")" --target "${@:-all}"
 }
 
-# --- test ---------------------------------------------------------------------------------------------------------
+# --- test ---------------------------------------------------------------------------------------------------
 
 logs=build/test-logs
 failed_stages=()
 
 stage() {  # NAME COMMAND…: runs one stage, keeps its output for the closing count, goes on after a failure
-  local name=$1; shift
+  local name=$1
+  shift
   say "test: $name"
   "$@" 2>&1 | tee "$logs/$name.log" || failed_stages+=("$name")
 }
@@ -72,7 +73,8 @@ conformance_suite() {  # BUILD_FOLDER SUITE
 # Adds up the closing lines of ctest, pytest and the conformance runner into the one line that CI reads.
 closing_line() {
   awk '
-    /tests passed, [0-9]+ tests failed out of [0-9]+/ { match($0, /[0-9]+ tests failed/); f = substr($0, RSTART) + 0
+    /tests passed, [0-9]+ tests failed out of [0-9]+/ {
+      match($0, /[0-9]+ tests failed/); f = substr($0, RSTART) + 0
       passed += $NF - f; failed += f; next }
     /^N? ?[0-9]+ passed, [0-9]+ failed/ || /^=+ .*(passed|failed|error|skipped).* =+$/ {
       line = $0; gsub(/[=,]/, " ", line); count = split(line, word, " ")
@@ -80,7 +82,9 @@ closing_line() {
         if (word[i] == "passed") passed += word[i - 1]
         if (word[i] == "failed" || word[i] ~ /^errors?$/) failed += word[i - 1]
         if (word[i] == "skipped") skipped += word[i - 1] } }
-    END { printf "%d passed, %d failed", passed, failed; if (skipped) printf ", %d skipped", skipped; print "" }
+    END { printf "%d passed, %d failed", passed, failed
+      if (skipped) printf ", %d skipped", skipped
+      print "" }
   ' "$logs"/*.log
 }
 
@@ -93,7 +97,9 @@ test_() {
   local folder; folder=$(folder_of "$preset")
   cmake --build "$folder" --target all noren_tests
   rm -rf "$logs"; mkdir -p "$logs"
-  if [[ $stages == *" unit "* ]]; then stage unit ctest --test-dir "$folder" --output-on-failure -j "$(nproc)"; fi
+  if [[ $stages == *" unit "* ]]; then
+    stage unit ctest --test-dir "$folder" --output-on-failure -j "$(nproc)"
+  fi
   if [[ $stages == *" e2e "* && -d tests/e2e ]]; then
     NOREN_BIN="$PWD/$folder/bin" stage e2e "$python" -m pytest -q -n "$(nproc)" --dist loadfile tests/e2e
   fi
@@ -104,15 +110,17 @@ test_() {
   [ ${#failed_stages[@]} = 0 ] || fail "failed: ${failed_stages[*]}"
 }
 
-# --- lint, format -------------------------------------------------------------------------------------------------
+# --- lint, format -------------------------------------------------------------------------------------------
 
-cpp_files() { git ls-files --cached --others --exclude-standard -- 'src/*.h' 'src/*.cpp' 'tests/*.h' 'tests/*.cpp'; }
+cpp_files() { project_files -- 'src/*.h' 'src/*.cpp' 'tests/*.h' 'tests/*.cpp'; }
+project_files() { git ls-files --cached --others --exclude-standard "$@" | sort -u; }
 
 # What differs from the branch that this one will land on (in a fresh clone: from the last commit's parent).
 changed_files() {
   local base; base=$(git merge-base HEAD origin/main 2> /dev/null || true)
-  if [ -z "$base" ] || [ "$base" = "$(git rev-parse HEAD)" ]; then base=$(git rev-parse -q --verify HEAD~1 || true); fi
-  { [ -z "$base" ] || git diff --name-only --diff-filter=d "$base"; git ls-files --others --exclude-standard; } | sort -u
+  if [ -z "$base" ] || [ "$base" = "$(git rev-parse HEAD)" ]; then base=HEAD~1; fi
+  git rev-parse -q --verify "$base" > /dev/null || { project_files; return; }
+  { git diff --name-only --diff-filter=d "$base"; git ls-files --others --exclude-standard; } | sort -u
 }
 
 lint() {
@@ -137,7 +145,7 @@ format() {
   cpp_files | xargs -r clang-format-14 -i
 }
 
-# --- bench, fuzz, docs --------------------------------------------------------------------------------------------
+# --- bench, fuzz, docs --------------------------------------------------------------------------------------
 
 bench() {
   [ -f tests/bench/bench.py ] || not_there_yet "the benchmark (tests/bench)"

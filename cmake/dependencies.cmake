@@ -15,7 +15,7 @@ foreach(PACKAGE libsodium libzip libseccomp simdjson libpng libjpeg libtiff-4 sn
 endforeach()
 
 # Boost 1.81: headers, and the two compiled libraries that are used.
-find_package(Boost 1.81 EXACT REQUIRED COMPONENTS json url)
+find_package(Boost 1.81 EXACT REQUIRED CONFIG COMPONENTS json url)
 
 # SOCI 4.0: Debian ships no CMake package for it.
 find_library(SOCI_CORE_LIBRARY soci_core REQUIRED)
@@ -23,8 +23,9 @@ find_library(SOCI_SQLITE_LIBRARY soci_sqlite3 REQUIRED)
 add_library(soci_sqlite INTERFACE)
 target_link_libraries(soci_sqlite INTERFACE ${SOCI_SQLITE_LIBRARY} ${SOCI_CORE_LIBRARY} PkgConfig::sqlite3)
 
-# ONNX Runtime: the system's where it has one, else what tools/bootstrap.sh put into NOREN_DEPENDENCIES. Programs in
-# build/bin find it by an rpath that starts at their own place, so that a moved build folder still runs.
+# ONNX Runtime: the system's where it has one, else what tools/bootstrap.sh put into NOREN_DEPENDENCIES.
+# Programs in build/bin find it by an rpath that starts at their own place, so that a moved build folder still
+# runs.
 find_package(onnxruntime CONFIG QUIET)
 if(NOT TARGET onnxruntime::onnxruntime)
   set(ONNXRUNTIME_LIBRARY "${NOREN_DEPENDENCIES}/onnxruntime/lib/libonnxruntime.so.1")

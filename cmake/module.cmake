@@ -1,10 +1,10 @@
-# add_module(<name> PUBLIC a.h … SOURCES … DEPS base domain … TESTS x_test.cpp … TEST_DEPS … LINK <third-party>)
-# add_program(<name> SOURCES … DEPS … LINK …)
+# add_module(<name> PUBLIC a.h … SOURCES … DEPS base domain … TESTS x_test.cpp … TEST_DEPS … LINK
+# <third-party>) add_program(<name> SOURCES … DEPS … LINK …)
 #
 # One call for each folder that holds sources. DEPS is the only statement of what this folder may include:
-# tools/check_layers.py holds the includes against it. A module is declared after its DEPS, so a cycle can't be written.
-# TESTS become one program each, registered with CTest as <name>.<file> with the label "unit"; TEST_DEPS are modules
-# that only they need. Tests are built by the target noren_tests, not by default.
+# tools/check_layers.py holds the includes against it. A module is declared after its DEPS, so a cycle can't
+# be written. TESTS become one program each, registered with CTest as <name>.<file> with the label "unit";
+# TEST_DEPS are modules that only they need. Tests are built by the target noren_tests, not by default.
 
 # Stops where a name in the list is no module yet: dependencies point one way.
 function(noren_require_declared NAME)

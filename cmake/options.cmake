@@ -20,8 +20,9 @@ if(MOLD_PROGRAM)
 endif()
 
 add_library(noren_options INTERFACE)
-target_compile_options(noren_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers -Wno-restrict -Werror=return-type
-  -Werror=unused-result -fstack-protector-strong)
+target_compile_options(noren_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+  -Wno-missing-field-initializers -Wno-restrict -Werror=return-type -Werror=unused-result
+  -fstack-protector-strong)
 add_compile_definitions($<$<CONFIG:Release>:_FORTIFY_SOURCE=2>)
 add_link_options(-Wl,-z,relro,-z,now)
 if(NOREN_SANITIZE)

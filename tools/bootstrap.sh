@@ -1,11 +1,12 @@
 #!/bin/bash
-# Installs what a fresh Debian 12 lacks to build, test and run Noren. Says first what it is about to install, does
-# nothing where nothing is missing, and is safe to run again.
+# Installs what a fresh Debian 12 lacks to build, test and run Noren. Says first what it is about to install,
+# does nothing where nothing is missing, and is safe to run again.
 #
 #     tools/bootstrap.sh [GROUP…]      groups: build test lint bench fuzz (all of them where none is named)
 #
-# Debian's packages come with apt, as root or through sudo. ONNX Runtime, which Debian 12 does not have, is put into
-# ${NOREN_DEPENDENCIES:-build/dependencies}/onnxruntime and nowhere else: no root needed, the system stays as it is.
+# Debian's packages come with apt, as root or through sudo. ONNX Runtime, which Debian 12 does not have, is
+# put into ${NOREN_DEPENDENCIES:-build/dependencies}/onnxruntime and nowhere else: no root needed, the system
+# stays as it is.
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -28,7 +29,7 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# --- Debian's packages ------------------------------------------------------------------------------------------
+# --- Debian's packages --------------------------------------------------------------------------------------
 
 packages_of() {  # GROUP…: one package a line
   local group
@@ -38,7 +39,8 @@ packages_of() {  # GROUP…: one package a line
 }
 
 missing_of() {  # PACKAGE…: those that are not installed
-  dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2> /dev/null | sed -n 's/ installed$//p' > "$work/installed"
+  dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2> /dev/null |
+    sed -n 's/ installed$//p' > "$work/installed"
   printf '%s\n' "$@" | grep -vxFf "$work/installed" || true
 }
 
@@ -65,14 +67,17 @@ install_packages() {  # GROUP…
     as_root apt-get update -qq &&
       as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
         -o DPkg::Lock::Timeout=300 "${missing[@]}"
-  } > "$work/apt.log" 2>&1 || { tail -20 "$work/apt.log" >&2; fail "apt could not install the packages named above"; }
+  } > "$work/apt.log" 2>&1 || {
+    tail -20 "$work/apt.log" >&2
+    fail "apt could not install the packages named above"
+  }
   # A benchmark starts its own nginx; the system's must not come up with the next boot either.
   if [[ " ${missing[*]} " == *" nginx-light "* ]] && command -v systemctl > /dev/null; then
     as_root systemctl disable --quiet nginx.service || true
   fi
 }
 
-# --- ONNX Runtime -----------------------------------------------------------------------------------------------
+# --- ONNX Runtime -------------------------------------------------------------------------------------------
 
 locked() {  # KIND NAME: "version sha256" for this machine
   awk -v kind="$1" -v name="$2" -v machine="$(dpkg --print-architecture)" \
@@ -94,9 +99,11 @@ mirrors() {
         for (i = 1; i <= NF; i++) {
           if ($i ~ /^#/) continue
           if ($i ~ /^[ \t]/) { field[name] = field[name] " " $i; continue }
-          name = tolower($i); sub(/:.*/, "", name); value = $i; sub(/^[^:]*:/, "", value); field[name] = value }
+          name = tolower($i); sub(/:.*/, "", name)
+          value = $i; sub(/^[^:]*:/, "", value); field[name] = value }
         if (tolower(field["enabled"]) ~ /no/ || field["types"] !~ /deb( |$)/) next
-        if ((field["suites"] " ") !~ / (bookworm|stable|oldstable) / || (field["components"] " ") !~ / main /) next
+        if ((field["suites"] " ") !~ / (bookworm|stable|oldstable) /) next
+        if ((field["components"] " ") !~ / main /) next
         # A key that stands in the file itself spans lines; the system keyring knows Debian anyway.
         key = field["signed-by"]; gsub(/ /, "", key)
         options = key ~ /^\/[^ ]*$/ ? "[signed-by=" key "] " : ""
@@ -105,7 +112,8 @@ mirrors() {
   done
 }
 
-# apt with a state of its own: the system's lists, cache and hooks are not touched, its proxy settings are kept.
+# apt with a state of its own: the system's lists, cache and hooks are not touched, its proxy settings are
+# kept.
 prepare_private_apt() {
   mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial"
   {
@@ -182,7 +190,8 @@ main() {
   [ ${#groups[@]} = 0 ] && groups=(build test lint bench fuzz)
   local group
   for group in "${groups[@]}"; do
-    grep -qE "^$group " "$repository/tools/packages.txt" || fail "there is no group '$group' (tools/packages.txt)"
+    grep -qE "^$group " "$repository/tools/packages.txt" ||
+      fail "there is no group '$group' (tools/packages.txt)"
   done
   (. /etc/os-release && [ "${ID:-}" = debian ] && [ "${VERSION_ID:-}" = 12 ]) ||
     fail "this script knows Debian 12; on another system install what tools/packages.txt lists by hand"

@@ -3,17 +3,17 @@
 
     tools/check_layers.py [ROOT]
 
-Reads every add_module and add_program below src/, the order of the add_subdirectory lines, and each include. The tables
-ROOMS, MUST_NEVER and ONLY_IN below are the rules; the code under them only applies them. Exit status 1, and one line a
-finding (file:line: what is wrong), where the tree breaks one.
+Reads every add_module and add_program below src/, the order of the add_subdirectory lines, and each include.
+The tables ROOMS, MUST_NEVER, ONLY_IN and NO_CALLS below are the rules; the code under them only applies them.
+Exit status 1, and one line a finding (file:line: what is wrong), where the tree breaks one.
 """
 import dataclasses
 import pathlib
 import re
 import sys
 
-# room (a folder and all below it) -> folders it may include, besides itself and base. The longest room that fits a
-# folder rules it; a trailing * stands for everything below.
+# room (a folder and all below it) -> folders it may include, besides itself and base. The longest room that
+# fits a folder rules it; a trailing * stands for everything below.
 ROOMS = {
     "base": [],
     "domain": [],
@@ -21,21 +21,24 @@ ROOMS = {
     "worker": ["link", "domain", "worker/*"],
     "server": ["link", "domain", "server/*"],
     "server/data_plane": ["link", "domain", "server/data_plane/*", "server/instances"],
-    "server/control_plane": ["domain", "server/store", "server/blob", "server/instances", "server/management"],
+    "server/control_plane": ["domain", "server/store", "server/blob", "server/instances",
+                             "server/management"],
     "cli": ["domain", "link"],
     "app": ["*"],
 }
 
-# room -> (pattern of an include, why not). Written as the include stands between its quotes or angle brackets.
-MEDIA_AND_MODELS = (r"png\.h|jpeglib\.h|turbojpeg\.h|gif_lib\.h|tiff(io)?\.h|gdcm.*|charls.*|sndfile.*|zip\.h|hdf5.*|H5.*"
-                    r"|simdjson\.h|onnx.*|google/protobuf/.*|.*\.pb\.h")
+# room -> (pattern of an include, why not). Written as the include stands between its quotes or angle
+# brackets.
+MEDIA_AND_MODELS = (r"png\.h|jpeglib\.h|turbojpeg\.h|gif_lib\.h|tiff(io)?\.h|gdcm.*|charls.*|sndfile.*"
+                    r"|zip\.h|hdf5.*|H5.*|simdjson\.h|onnx.*|google/protobuf/.*|.*\.pb\.h")
 NETWORK = r"boost/asio.*|boost/beast.*|netinet/.*|arpa/inet\.h|netdb\.h|curl/.*"
 STORE = r"soci/.*|sqlite3\.h|libpq.*"
 MUST_NEVER = {
     "domain": [
         (r"chrono|ctime|time\.h|sys/time\.h", "read a clock: time is a parameter"),
-        (r"mutex|shared_mutex|thread|condition_variable|semaphore|future|atomic|pthread\.h", "lock or start a thread"),
-        (r"fstream|iostream|cstdio|filesystem|unistd\.h|fcntl\.h|sys/.*|base/unique_fd\.h|base/log\.h", "do I/O"),
+        (r"mutex|shared_mutex|thread|condition_variable|semaphore|future|atomic|pthread\.h",
+         "lock or start a thread"),
+        (r"fstream|iostream|cstdio|filesystem|unistd\.h|fcntl\.h|sys/.*|base/(unique_fd|log)\.h", "do I/O"),
         (r"boost/json.*|simdjson\.h|boost/url.*|nlohmann/.*", "know JSON or URLs"),
         (STORE, "know SQL"),
         (NETWORK, "know HTTP or sockets"),
@@ -59,10 +62,12 @@ ONLY_IN = {
 # room -> (pattern of a call, why not): what an include can't show.
 NO_CALLS = {
     "domain": [(r"\bsystem_clock\s*\(", "read a clock: time is a parameter")],
-    "link": [(r"(?<![\w.>])(::)?(open|openat|socket|connect|listen|accept4?)\s*\(", "open a file or a socket of its own")],
+    "link": [(r"(?<![\w.>])(::)?(open|openat|socket|connect|listen|accept4?)\s*\(",
+              "open a file or a socket of its own")],
     "worker": [(r"(?<![\w.>:])::(socket|connect|bind|listen|accept4?)\s*\(", "reach the network")],
 }
-# The sandbox's tests try on purpose what no worker may do; the zygote hands socket pairs over, which NO_CALLS allows.
+# The sandbox's tests try on purpose what no worker may do; the zygote hands socket pairs over, which NO_CALLS
+# allows.
 MAY_TRY = re.compile(r"_test\.cpp$|(^|/)hostile_\w+\.cpp$")
 
 SOURCE_SUFFIXES = {".h", ".cpp"}
@@ -78,6 +83,13 @@ class Module:
 
     def part(self, keyword):
         return self.parts.get(keyword, [])
+
+
+def expand_loops(text):
+    """CMake's foreach(NAME a b) … endforeach() written out, as far as a list of modules needs it."""
+    def expand(match):
+        return "\n".join(match[3].replace("${" + match[1] + "}", item) for item in match[2].split())
+    return re.sub(r"\bforeach\((\w+)\s([^)]*)\)(.*?)\bendforeach\(\)", expand, text, flags=re.DOTALL)
 
 
 class Tree:
@@ -96,7 +108,7 @@ class Tree:
         """One CMakeLists.txt, and those that it adds, in the order in which CMake meets them."""
         if not path.exists():
             return
-        text = re.sub(r"#[^\n]*", "", path.read_text())
+        text = expand_loops(re.sub(r"#[^\n]*", "", path.read_text()))
         for match in re.finditer(r"\b(add_subdirectory|add_module|add_program)\s*\(([^)]*)\)", text):
             kind, words = match[1], match[2].split()
             if kind == "add_subdirectory":
@@ -110,7 +122,7 @@ class Tree:
                         {keyword: files.split() for keyword, files in found})
         for dep in module.part("DEPS") + module.part("TEST_DEPS"):
             if dep not in self.order:
-                self.error(path, line, f"{name}: '{dep}' is not declared above it (dependencies point one way)")
+                self.error(path, line, f"{name}: '{dep}' is not declared above it")
         self.order[name] = len(self.order)
         self.modules.setdefault(module.folder, []).append(module)
 
@@ -125,7 +137,8 @@ class Tree:
         """The modules that list a file; all modules of its folder where none does (a private header)."""
         home = self.home_of(path.parent.relative_to(self.source).as_posix())
         name = path.relative_to(self.source / home).as_posix()
-        listing = [m for m in self.modules[home] if name in m.part("PUBLIC") + m.part("SOURCES") + m.part("TESTS")]
+        listing = [m for m in self.modules[home]
+                   if any(name in m.part(keyword) for keyword in ("PUBLIC", "SOURCES", "TESTS"))]
         return listing or self.modules[home]
 
 
@@ -149,7 +162,7 @@ def check_room_pair(tree, path, line, folder, target):
         tree.error(path, line, f"{folder} is in no room: add it to ROOMS in tools/check_layers.py")
     elif target == "app":
         tree.error(path, line, "app is never included: it only puts parts together")
-    elif target != "base" and target != folder and not allows(ROOMS[room], target):
+    elif target not in ("base", folder) and not allows(ROOMS[room], target):
         tree.error(path, line, f"{room} must not include {target}")
 
 
@@ -179,7 +192,7 @@ def check_foreign(tree, path, line, folder, included):
             if re.fullmatch(pattern, included):
                 tree.error(path, line, f"<{included}>: {room} must never {why}")
     for pattern, rooms in ONLY_IN.items():
-        if re.fullmatch(pattern, included) and not any(folder == r or folder.startswith(r + "/") for r in rooms):
+        if re.fullmatch(pattern, included) and not rooms_over(folder, rooms):
             tree.error(path, line, f"<{included}> belongs to {' and '.join(rooms)} only")
 
 
@@ -197,7 +210,7 @@ def check_file(tree, path):
     """The names of the modules that this file includes."""
     folder = path.parent.relative_to(tree.source).as_posix()
     if not tree.home_of(folder):
-        tree.error(path, 1, "belongs to no module: its folder has no CMakeLists.txt with add_module, or nothing adds it")
+        tree.error(path, 1, "belongs to no module: its folder has no add_module, or nothing adds its folder")
         return set()
     used = set()
     for number, text in enumerate(path.read_text().splitlines(), 1):
@@ -210,7 +223,7 @@ def check_file(tree, path):
         if own:
             used.add(check_own_include(tree, path, number, folder, match[2]))
         elif match[1] == '"' and not match[2].endswith(".pb.h"):
-            tree.error(path, number, f'"{match[2]}" is no header of ours: write it from src/ on, others in <>')
+            tree.error(path, number, f'"{match[2]}" is no header of ours (others stand in <>)')
     return used
 
 
@@ -251,7 +264,8 @@ def check(root):
     for path in sorted(p for p in tree.source.rglob("*") if p.suffix in SOURCE_SUFFIXES):
         found = check_file(tree, path)
         check_listed(tree, path)
-        used.setdefault(tree.home_of(path.parent.relative_to(tree.source).as_posix()), set()).update(found)
+        home = tree.home_of(path.parent.relative_to(tree.source).as_posix())
+        used.setdefault(home, set()).update(found)
     for folder, modules in tree.modules.items():
         for module in modules:
             check_module(tree, module, used.get(folder, set()))
@@ -259,7 +273,7 @@ def check(root):
 
 
 def main():
-    root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent.parent
+    root = sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent.parent
     errors = check(root)
     print("\n".join(errors) if errors else "check_layers: every include goes down")
     return 1 if errors else 0

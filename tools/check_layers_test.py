@@ -28,13 +28,14 @@ GOOD = {
     "src/worker/engine/engine_test.cpp": '#include "worker/engine/inside.h"\n#include "link/frame.h"\n',
     "src/worker/engine/inside.h": "// Private to the folder.\n",
     "src/server/store/CMakeLists.txt": "add_module(server_store PUBLIC store.h DEPS base domain)",
-    "src/server/store/store.h": '// server/store/store.h - Stores.\n#include "domain/quota.h"\n#include <soci/soci.h>\n',
+    "src/server/store/store.h":
+        '// server/store/store.h - Stores.\n#include "domain/quota.h"\n#include <soci/soci.h>\n',
     "src/server/instances/CMakeLists.txt": "add_module(server_instances PUBLIC instance.h DEPS base)",
     "src/server/instances/instance.h": "// server/instances/instance.h - Instances.\n",
     "src/server/data_plane/CMakeLists.txt":
         "add_module(server_data_plane SOURCES admission.cpp DEPS base domain server_instances)",
     "src/server/data_plane/admission.cpp":
-        '#include "domain/quota.h"\n#include "server/instances/instance.h"\n// a socket(2) in a comment is no call\n',
+        '#include "domain/quota.h"\n#include "server/instances/instance.h"\n// socket(2) here is no call\n',
     "src/app/CMakeLists.txt": "add_program(noren SOURCES main_noren.cpp DEPS server_store)",
     "src/app/main_noren.cpp": '#include "server/store/store.h"\nint main() { return 0; }\n',
 }
@@ -61,6 +62,11 @@ class CheckLayers(unittest.TestCase):
     def test_a_good_tree_is_clean(self):
         self.assertEqual(findings({}), [])
 
+    def test_a_loop_over_modules_is_read(self):
+        folders = GOOD["CMakeLists.txt"].replace("add_subdirectory(src/", "").replace(")", "")
+        loop = f"foreach(M\n{folders})\n  if(X)\n    add_subdirectory(src/${{M}})\n  endif()\nendforeach()\n"
+        self.assertEqual(findings({"CMakeLists.txt": loop}), [])
+
     def test_an_undeclared_dependency(self):
         self.adds("does not declare", "src/server/store/store.h", '#include "server/instances/instance.h"')
 
@@ -68,9 +74,8 @@ class CheckLayers(unittest.TestCase):
         self.adds("does not declare", "src/worker/engine/engine.cpp", '#include "link/frame.h"')
 
     def test_a_private_header_of_another_folder(self):
-        self.finds("is private to", "src/worker/engine/CMakeLists.txt", GOOD["src/worker/engine/CMakeLists.txt"],
-                   **{"src/worker/tensor/inside.h": "",
-                      "src/worker/engine/inside.h": '#include "worker/tensor/inside.h"\n'})
+        self.finds("is private to", "src/worker/tensor/inside.h", "",
+                   **{"src/worker/engine/inside.h": '#include "worker/tensor/inside.h"\n'})
 
     def test_a_dependency_that_points_up(self):
         self.finds("is not declared above", "src/link/CMakeLists.txt",
@@ -90,7 +95,7 @@ class CheckLayers(unittest.TestCase):
 
     def test_app_is_never_included(self):
         self.finds("app is never included", "src/app/parts.h", "// app/parts.h - Parts.\n",
-                   **{"src/server/store/store.h": '// server/store/store.h - Stores.\n#include "app/parts.h"\n'})
+                   **{"src/server/store/store.h": '#include "app/parts.h"\n'})
 
     def test_what_a_room_must_never_include(self):
         for name, header in (("src/domain/quota.cpp", "chrono"), ("src/domain/quota.cpp", "mutex"),
@@ -98,7 +103,8 @@ class CheckLayers(unittest.TestCase):
                              ("src/domain/quota.cpp", "soci/soci.h"),
                              ("src/worker/engine/engine.cpp", "boost/asio.hpp"),
                              ("src/worker/engine/engine.cpp", "netinet/in.h"),
-                             ("src/server/store/store.h", "png.h"), ("src/server/store/store.h", "onnx/onnx_pb.h"),
+                             ("src/server/store/store.h", "png.h"),
+                             ("src/server/store/store.h", "onnx/onnx_pb.h"),
                              ("src/server/data_plane/admission.cpp", "soci/soci.h")):
             self.adds("must never", name, f"#include <{header}>")
 
@@ -112,7 +118,7 @@ class CheckLayers(unittest.TestCase):
     def test_calls_that_an_include_does_not_show(self):
         self.adds("read a clock", "src/domain/quota.cpp", "int x = system_clock().wall_us();")
         self.adds("a socket of its own", "src/link/frame.h", "inline int f() { return ::socket(1, 1, 0); }")
-        self.adds("reach the network", "src/worker/engine/engine.cpp", "int f() { return ::connect(1, nullptr, 0); }")
+        self.adds("reach the network", "src/worker/engine/engine.cpp", "int f() { return ::connect(1, 0, 0); }")
 
     def test_files_that_nobody_compiles(self):
         self.finds("lists it", "src/domain/forgotten.cpp", "")
@@ -126,7 +132,7 @@ class CheckLayers(unittest.TestCase):
     def test_public_headers(self):
         self.finds("the first line must be", "src/link/frame.h", "#pragma once\n")
         self.finds("at most 150 lines", "src/link/frame.h", GOOD["src/link/frame.h"] + "\n" * 150)
-        self.finds("does not exist", "src/link/CMakeLists.txt", "add_module(link PUBLIC frame.h gone.h DEPS base)")
+        self.finds("does not exist", "src/link/CMakeLists.txt", "add_module(link PUBLIC gone.h DEPS base)")
 
     def test_an_include_that_is_no_header_of_ours(self):
         self.adds("is no header of ours", "src/link/frame.h", '#include "frame_inside.h"')
