@@ -15,7 +15,11 @@ foreach(PACKAGE libsodium libzip libseccomp simdjson libpng libjpeg libtiff-4 sn
 endforeach()
 
 # Boost 1.81: headers, and the two compiled libraries that are used.
-find_package(Boost 1.81 EXACT REQUIRED CONFIG COMPONENTS json url)
+# CMake's own FindBoost is older than these two and warns about not knowing them: nobody can act on that.
+set(Boost_NO_WARN_NEW_VERSIONS ON)
+set(CMAKE_MESSAGE_LOG_LEVEL ERROR)
+find_package(Boost 1.81 EXACT REQUIRED COMPONENTS json url)
+unset(CMAKE_MESSAGE_LOG_LEVEL)
 
 # SOCI 4.0: Debian ships no CMake package for it.
 find_library(SOCI_CORE_LIBRARY soci_core REQUIRED)
