@@ -7,5 +7,8 @@ namespace noren::worker {
 
 LayerFamily affine_layers();
 LayerFamily activation_layers();
+LayerFamily stochastic_layers();
+LayerFamily loss_layers();
+LayerFamily validation_layers();
 
 }  // namespace noren::worker

@@ -29,6 +29,9 @@ std::span<const NamedFamily> all_families() {
   static const std::array kFamilies = {
       NamedFamily{"Affine layers", affine_layers()},
       NamedFamily{"Activation functions", activation_layers()},
+      NamedFamily{"Stochasticity", stochastic_layers()},
+      NamedFamily{"Loss functions", loss_layers()},
+      NamedFamily{"Validation", validation_layers()},
   };
   return kFamilies;
 }

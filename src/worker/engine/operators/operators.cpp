@@ -1,9 +1,10 @@
-#include "worker/engine/operators/operator.h"
+#include "worker/engine/operators/families.h"
 
 namespace noren::worker {
 
 std::vector<OperatorDefinition> all_operators() {
   std::vector<OperatorDefinition> all;
+  for (const OperatorFamily family : {random_operators()}) all.insert(all.end(), family.begin(), family.end());
   return all;
 }
 

@@ -1,0 +1,14 @@
+// worker/engine/operators/families.h - The families of our operators, one file each. Private to this folder.
+#pragma once
+
+#include <span>
+
+#include "worker/engine/operators/operator.h"
+
+namespace noren::worker {
+
+using OperatorFamily = std::span<const OperatorDefinition>;
+
+OperatorFamily random_operators();
+
+}  // namespace noren::worker
