@@ -118,7 +118,7 @@ class CheckLayers(unittest.TestCase):
     def test_calls_that_an_include_does_not_show(self):
         self.adds("read a clock", "src/domain/quota.cpp", "int x = system_clock().wall_us();")
         self.adds("a socket of its own", "src/link/frame.h", "inline int f() { return ::socket(1, 1, 0); }")
-        self.adds("reach the network", "src/worker/engine/engine.cpp", "int f() { return ::connect(1, 0, 0); }")
+        self.adds("reach the network", "src/worker/engine/engine.cpp", "int a = ::connect(1, 0, 0);")
 
     def test_files_that_nobody_compiles(self):
         self.finds("lists it", "src/domain/forgotten.cpp", "")

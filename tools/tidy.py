@@ -51,7 +51,7 @@ def files_of(root):
     return sorted(path for path in paths if path.is_file() and not path.is_symlink())
 
 
-# --- reading C++ ------------------------------------------------------------------------------------------------
+# --- reading C++ --------------------------------------------------------------------------------------------
 
 COMMENT_OR_STRING = re.compile(
     r"//[^\n]*|/\*.*?\*/"
@@ -67,6 +67,12 @@ def code_of(text):
     """C++ without its comments and strings; every line and column stays where it is."""
     text = re.sub(r"(?<=[0-9a-fA-F])'(?=[0-9a-fA-F])", "_", text)  # 1'000: a separator, no quote
     return COMMENT_OR_STRING.sub(spaces, text)
+
+
+def without_strings(text):
+    """Python without its comments and strings, likewise."""
+    pattern = r"#[^\n]*|(?P<mark>\"{3}|'{3}|\"|')(?:\\.|(?!(?P=mark)).)*(?P=mark)"
+    return re.sub(pattern, spaces, text, flags=re.DOTALL)
 
 
 def opens_function(head):
@@ -107,7 +113,7 @@ def python_functions(text):
 FUNCTIONS = {".cpp": cpp_functions, ".h": cpp_functions, ".py": python_functions}
 
 
-# --- the rules --------------------------------------------------------------------------------------------------
+# --- the rules ----------------------------------------------------------------------------------------------
 
 class File:
     """One file of the tree, and what was found in it."""
@@ -119,7 +125,7 @@ class File:
         self.lines = self.text.split("\n")
         self.is_cpp = path.suffix in (".h", ".cpp")
         self.is_code = path.suffix in CODE_SUFFIXES or path.name in CODE_NAMES
-        self.code_lines = code_of(self.text).split("\n") if self.is_cpp else self.lines
+        self.code_lines = (code_of if self.is_cpp else without_strings)(self.text).split("\n")
         self.errors = []
 
     def add(self, line, rule, text):
