@@ -1,0 +1,95 @@
+// server/store/store.h - The store: everything that outlives the process except blobs, as records.
+// Called on the control thread only; may wait for the disk. A call stands for itself unless it runs inside transaction().
+// It decides nothing: what may happen is the control plane's. One contract test runs over every implementation.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "server/store/records.h"
+
+namespace noren::server {
+
+struct Page {
+  std::int64_t before_number = 0;  ///< newest first; 0: from the newest
+  std::int64_t limit_count = 100;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  /// All of `work` or nothing of it: an error rolls everything back and is returned. Not nested.
+  virtual Status transaction(const std::function<Status()>& work) = 0;
+
+  // Small named texts of the store itself.
+  virtual Result<std::optional<std::string>> find_meta(const std::string& name) = 0;
+  virtual Status set_meta(const std::string& name, const std::string& text) = 0;
+
+  // Owners and their tokens. kAlreadyExists for a name or a digest that is taken.
+  virtual Status add_owner(const OwnerRecord& owner) = 0;
+  virtual Result<std::optional<OwnerRecord>> find_owner(const std::string& id) = 0;
+  virtual Result<std::optional<OwnerRecord>> find_owner_by_name(const std::string& name) = 0;
+  virtual Status set_owner_plan(const std::string& id, OwnerPlan plan) = 0;
+  virtual Status add_token(const TokenRecord& token) = 0;
+  virtual Result<std::optional<TokenRecord>> find_token(const std::string& digest) = 0;
+
+  // Jobs.
+  virtual Result<std::int64_t> add_job(const JobRecord& job) = 0;
+  virtual Result<std::optional<JobRecord>> find_job(const std::string& id) = 0;
+  virtual Result<std::vector<JobRecord>> list_jobs(const std::string& owner_id, const Page& page) = 0;
+  virtual Status delete_job(const std::string& id) = 0;
+  virtual Result<bool> job_is_used(const std::string& id) = 0;
+  /// Jobs that publish made before `before_us` and that no version uses.
+  virtual Result<std::vector<std::string>> unused_jobs(WallUs before_us) = 0;
+  virtual Result<bool> blob_is_used(const std::string& name) = 0;
+
+  // APIs. Deleted ones keep their number, owner and usage, and are found by nothing else.
+  /// Returns the number. kAlreadyExists where an API has the id.
+  virtual Result<std::uint32_t> add_api(const ApiRecord& api) = 0;
+  virtual Result<std::optional<ApiRow>> find_api(const std::string& id) = 0;
+  /// Empty owner: of everybody.
+  virtual Result<std::vector<ApiRow>> list_apis(const std::string& owner_id, const Page& page) = 0;
+  /// Type, enabled, settings, version and modified of `api`, by number.
+  virtual Status update_api(const ApiRecord& api) = 0;
+  /// Its versions and keys go with it.
+  virtual Status delete_api(std::uint32_t number, WallUs now_us) = 0;
+  virtual Result<std::int64_t> count_apis_created(const std::string& owner_id, WallUs since_us) = 0;
+
+  // Versions, newest first.
+  virtual Status add_version(const VersionRecord& version) = 0;
+  virtual Result<std::vector<VersionRecord>> list_versions(std::uint32_t api_number) = 0;
+
+  // Keys. number 0 lists the keys of all APIs.
+  virtual Status add_key(const KeyRecord& key) = 0;
+  virtual Result<std::vector<KeyRecord>> list_keys(std::uint32_t api_number) = 0;
+
+  // Usage. Counts are absolute, so writing one twice changes nothing; a smaller one is ignored.
+  virtual Status put_usage(const std::vector<UsageRecord>& usage) = 0;
+  virtual Result<std::vector<DayUsage>> list_usage(std::uint32_t api_number, std::int32_t first_day,
+                                                   std::int32_t last_day) = 0;
+  virtual Result<std::int64_t> total_usage(std::uint32_t api_number) = 0;
+  /// Adds the counts of all runs but `run_id` into one row a day, for a server that is alone on its store.
+  virtual Status fold_other_runs(const std::string& run_id) = 0;
+
+  // Leases of free requests: what was handed out to a run, less what it gave back.
+  virtual Result<std::int64_t> leased(std::uint32_t api_number) = 0;
+  virtual Status add_lease(std::uint32_t api_number, const std::string& run_id, std::int64_t change_count) = 0;
+
+  virtual Status add_audit(const AuditRecord& record) = 0;
+  virtual Result<std::vector<AuditRecord>> list_audit(std::int64_t limit_count) = 0;
+
+  virtual Result<std::optional<IdempotencyRecord>> find_idempotency(const std::string& owner_id,
+                                                                    const std::string& key) = 0;
+  virtual Status add_idempotency(const IdempotencyRecord& record) = 0;
+  virtual Status forget_idempotency(WallUs before_us) = 0;
+};
+
+/// The twin in memory, for tests.
+std::unique_ptr<Store> make_memory_store();
+
+}  // namespace noren::server
