@@ -1,6 +1,7 @@
 // server/blob/blob_store.h - Blobs: model files and packages, named by the SHA-256 of their bytes.
-// Called by the control plane (put, remove) and by whoever loads a package for an instance, on their own threads, never on
-// the event loop. Nothing is ever changed in place; what is read is checked against its name. Never looks inside.
+// Called by the control plane (put, remove) and by whoever loads a package for an instance, on their own
+// threads, never on the event loop. Nothing is ever changed in place; what is read is checked against its
+// name. Never looks inside.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,8 @@ struct BlobInfo {
 class BlobStore {
  public:
   virtual ~BlobStore() = default;
-  /// Keeps the bytes and returns their name; durable when it returns. Bytes that are there already cost nothing more.
+  /// Keeps the bytes and returns their name; durable when it returns. Bytes that are there already cost
+  /// nothing more.
   virtual Result<std::string> put(ByteView bytes) = 0;
   /// The bytes in a sealed memory file. kNotFound; kCorrupt where the bytes no longer match their name.
   virtual Result<UniqueFd> load(const std::string& name) const = 0;

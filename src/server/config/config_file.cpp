@@ -27,7 +27,8 @@ Status apply_file(Settings& settings, const std::string& path) {
   for (const auto& [key, node] : table) {
     const std::string name(key.str());
     if (find_option(name) == nullptr)
-      return invalid(fmt::format("config file {}, line {}: unknown option '{}'", path, node.source().begin.line, name));
+      return invalid(
+          fmt::format("config file {}, line {}: unknown option '{}'", path, node.source().begin.line, name));
     auto text = text_of_node(node);
     const Status set = text.ok() ? set_option(settings, name, *text) : Status(text.error());
     if (set.ok()) continue;

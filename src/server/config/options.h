@@ -1,5 +1,6 @@
-// server/config/options.h - The options of `noren serve`: one row each, from which parsing, checks and help come.
-// Called by the CLI and by app, on the main thread, at start. Reads the config file; opens nothing else.
+// server/config/options.h - The options of `noren serve`: one row each, from which parsing, checks and help
+// come. Called by the CLI and by app, on the main thread, at start. Reads the config file; opens nothing
+// else.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +8,6 @@
 #include <string>
 #include <string_view>
 #include <variant>
-#include <vector>
 
 #include "base/result.h"
 #include "server/config/settings.h"
@@ -27,15 +27,15 @@ enum class OptionType : std::uint8_t {
 };
 
 struct OptionRow {
-  std::string_view name;           ///< "memory-budget": --memory-budget and memory-budget = …
+  std::string_view name;  ///< "memory-budget": --memory-budget and memory-budget = …
   OptionType type = OptionType::kText;
-  std::string_view default_text;   ///< as one would write it
-  std::string_view value_name;     ///< "HOST:PORT", for help
-  std::int64_t least = 0;          ///< numbers: inclusive bounds, in the field's unit
+  std::string_view default_text;  ///< as one would write it
+  std::string_view value_name;    ///< "HOST:PORT", for help
+  std::int64_t least = 0;         ///< numbers: inclusive bounds, in the field's unit
   std::int64_t most = 0;
-  std::vector<std::string_view> choices;
+  std::string_view choices;  ///< "text|json"
   std::variant<std::string Settings::*, std::int64_t Settings::*, bool Settings::*> field;
-  std::string_view help;           ///< one sentence, without the default
+  std::string_view help;  ///< one sentence, without the default
 };
 
 /// Every option but --config, which names the file that the others may stand in.
@@ -48,7 +48,8 @@ struct OptionValue {
   std::string text;
 };
 
-/// Defaults, then the file (empty: none), then `given` (the command line). Errors name the option and what it takes.
+/// Defaults, then the file (empty: none), then `given` (the command line). Errors name the option and what it
+/// takes.
 Result<Settings> make_settings(const std::string& config_path, std::span<const OptionValue> given);
 
 /// Sets one option from text.

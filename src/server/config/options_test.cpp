@@ -54,7 +54,8 @@ TEST(Options, NamesAreUniqueAndHelpIsThere) {
 }
 
 TEST(Options, TheCommandLineWinsOverTheFileAndTheFileOverDefaults) {
-  const ConfigFile file("listen = \"0.0.0.0:9000\"\nmemory-budget = \"3GiB\"\ncors = false\nqueue-limit = 7\n");
+  const ConfigFile file(
+      "listen = \"0.0.0.0:9000\"\nmemory-budget = \"3GiB\"\ncors = false\nqueue-limit = 7\n");
   const OptionValue given[] = {{"listen", "127.0.0.1:0"}};
   const auto settings = make_settings(file.path(), given);
   ASSERT_TRUE(settings.ok()) << settings.error().text;
@@ -94,20 +95,40 @@ struct Case {
 
 TEST(Options, ValuesAreCheckedAtTheirBounds) {
   const Case cases[] = {
-      {"queue-limit", "1", true},        {"queue-limit", "0", false},      {"queue-limit", "100000", true},
-      {"queue-limit", "100001", false},  {"queue-limit", "1x", false},     {"queue-limit", "", false},
-      {"queue-limit", "-1", false},      {"memory-budget", "0", true},     {"memory-budget", "512MiB", true},
-      {"memory-budget", "1MB", false},   {"memory-budget", "9223372036854775807GiB", false},
-      {"deadline", "1ms", true},         {"deadline", "1h", true},         {"deadline", "61m", false},
-      {"deadline", "30", false},         {"cors", "on", true},             {"cors", "yes", false},
-      {"log-format", "json", true},      {"log-format", "xml", false},     {"listen", "localhost", false},
-      {"listen", "[::1]:0", true},       {"listen", "::1:80", false},      {"listen", "a:65536", false},
-      {"listen", ":80", true},           {"public-url", "ftp://x", false}, {"public-url", "https://x", true},
-      {"data", "", false},               {"tls-cert", "", true},           {"no-such-option", "1", false},
+      {"queue-limit", "1", true},
+      {"queue-limit", "0", false},
+      {"queue-limit", "100000", true},
+      {"queue-limit", "100001", false},
+      {"queue-limit", "1x", false},
+      {"queue-limit", "", false},
+      {"queue-limit", "-1", false},
+      {"memory-budget", "0", true},
+      {"memory-budget", "512MiB", true},
+      {"memory-budget", "1MB", false},
+      {"memory-budget", "9223372036854775807GiB", false},
+      {"deadline", "1ms", true},
+      {"deadline", "1h", true},
+      {"deadline", "61m", false},
+      {"deadline", "30", false},
+      {"cors", "on", true},
+      {"cors", "yes", false},
+      {"log-format", "json", true},
+      {"log-format", "xml", false},
+      {"listen", "localhost", false},
+      {"listen", "[::1]:0", true},
+      {"listen", "::1:80", false},
+      {"listen", "a:65536", false},
+      {"listen", ":80", true},
+      {"public-url", "ftp://x", false},
+      {"public-url", "https://x", true},
+      {"data", "", false},
+      {"tls-cert", "", true},
+      {"no-such-option", "1", false},
   };
   for (const Case& each : cases) {
     Settings settings = defaults();
-    EXPECT_EQ(set_option(settings, each.name, each.text).ok(), each.accepted) << each.name << "=" << each.text;
+    EXPECT_EQ(set_option(settings, each.name, each.text).ok(), each.accepted)
+        << each.name << "=" << each.text;
   }
 }
 

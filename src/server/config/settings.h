@@ -1,6 +1,7 @@
 // server/config/settings.h - Settings: what `noren serve` was told, parsed and checked once.
-// Made by options.h from the command line and the config file; read by app, on the main thread, before anything starts.
-// Plain data: it reads no file and knows no default (those stand in the table of options.cpp).
+// Made by options.h from the command line and the config file; read by app, on the main thread, before
+// anything starts. Plain data: it reads no file and knows no default (those stand in the table of
+// options.cpp).
 #pragma once
 
 #include <cstdint>

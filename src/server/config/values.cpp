@@ -46,11 +46,20 @@ Result<std::int64_t> parse_number(const OptionRow& row, std::string_view text) {
     if (suffix != unit && !(number == 0 && suffix.empty())) continue;
     std::int64_t value = 0;
     if (__builtin_mul_overflow(number, factor, &value) || value < row.least || value > row.most)
-      return invalid(fmt::format("option '{}': {} is outside {} to {}", row.name, text, written(row.least, row.type),
-                                 written(row.most, row.type)));
+      return invalid(fmt::format("option '{}': {} is outside {} to {}", row.name, text,
+                                 written(row.least, row.type), written(row.most, row.type)));
     return value;
   }
   return refused(row, text, form_of_number(row.type));
+}
+
+bool is_choice(std::string_view choices, std::string_view word) {
+  while (!choices.empty()) {
+    const std::size_t end = std::min(choices.find('|'), choices.size());
+    if (choices.substr(0, end) == word) return true;
+    choices.remove_prefix(std::min(end + 1, choices.size()));
+  }
+  return false;
 }
 
 Result<std::string> parse_text(const OptionRow& row, std::string_view text) {
@@ -66,8 +75,8 @@ Result<std::string> parse_text(const OptionRow& row, std::string_view text) {
   }
   if (row.type == OptionType::kPath && text.empty() && !row.default_text.empty())
     return refused(row, text, "a path");
-  if (row.type == OptionType::kChoice && std::find(row.choices.begin(), row.choices.end(), text) == row.choices.end())
-    return refused(row, text, fmt::format("one of: {}", fmt::join(row.choices, ", ")));
+  if (row.type == OptionType::kChoice && !is_choice(row.choices, text))
+    return refused(row, text, fmt::format("one of: {}", row.choices));
   return std::string(text);
 }
 
@@ -80,8 +89,8 @@ Result<bool> parse_switch(const OptionRow& row, std::string_view text) {
 }  // namespace
 
 Result<ListenAddress> parse_listen_address(std::string_view text) {
-  const Error wrong = invalid(fmt::format("'{}' is not HOST:PORT (such as 127.0.0.1:8080 or [::1]:8080)",
-                                          text.substr(0, 200)));
+  const Error wrong = invalid(
+      fmt::format("'{}' is not HOST:PORT (such as 127.0.0.1:8080 or [::1]:8080)", text.substr(0, 200)));
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return wrong;
   std::string_view host = text.substr(0, colon);

@@ -5,12 +5,12 @@
 #include <filesystem>
 #include <sstream>
 
-#include <boost/json.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <boost/json.hpp>
 
 #include "base/bytes.h"
 
@@ -26,7 +26,8 @@ Error io_error(std::string_view doing, const std::string& path) {
 
 Result<std::string> read_small_file(const std::string& path) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.valid()) return errno == ENOENT ? make_error(Code::kNotFound, path + " is not there") : io_error("read", path);
+  if (!file.valid())
+    return errno == ENOENT ? make_error(Code::kNotFound, path + " is not there") : io_error("read", path);
   std::string text(kSmallFileBytes, '\0');
   const ssize_t size = ::read(file.get(), text.data(), text.size());
   if (size < 0) return io_error("read", path);
@@ -46,9 +47,11 @@ Status write_private_file(const std::string& path, std::string_view text) {
   const std::string temporary = path + ".new";
   ::unlink(temporary.c_str());
   {
-    const UniqueFd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    const UniqueFd file(
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file.valid()) return io_error("write", temporary);
-    if (!write_all(file.get(), bytes_of(text)).ok() || ::fsync(file.get()) != 0) return io_error("write", temporary);
+    if (!write_all(file.get(), bytes_of(text)).ok() || ::fsync(file.get()) != 0)
+      return io_error("write", temporary);
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) return io_error("write", path);
   return sync_folder_of(path);
@@ -64,13 +67,15 @@ std::string member(const boost::json::object& object, std::string_view name) {
 Result<DataFolder> DataFolder::open(const std::string& path) {
   std::error_code failure;
   std::filesystem::create_directories(path, failure);
-  if (failure) return make_error(Code::kUnavailable, fmt::format("can't make folder {}: {}", path, failure.message()));
+  if (failure)
+    return make_error(Code::kUnavailable, fmt::format("can't make folder {}: {}", path, failure.message()));
   const std::string lock_path = path + "/lock";
   UniqueFd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!lock.valid()) return io_error("open", lock_path);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return io_error("lock", lock_path);
-    return make_error(Code::kAlreadyExists, fmt::format("data folder {} is in use by another noren server", path));
+    return make_error(Code::kAlreadyExists,
+                      fmt::format("data folder {} is in use by another noren server", path));
   }
   return DataFolder(path, std::move(lock));
 }
@@ -90,10 +95,11 @@ Result<Secret> DataFolder::master_key(MissingKey missing) const {
   }
   if (text.error().code != Code::kNotFound) return text.error();
   if (missing == MissingKey::kRefuse)
-    return make_error(Code::kFailedPrecondition,
-                      fmt::format("{} is missing: without it the stored keys can't be read. Put it back from a backup "
-                                  "or set NOREN_MASTER_KEY",
-                                  file));
+    return make_error(
+        Code::kFailedPrecondition,
+        fmt::format("{} is missing: without it the stored keys can't be read. Put it back from a backup "
+                    "or set NOREN_MASTER_KEY",
+                    file));
   Secret key(random_hex(32));
   TRY(write_private_file(file, std::string(key.reveal()) + "\n"));
   return key;

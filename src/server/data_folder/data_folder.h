@@ -1,6 +1,6 @@
-// server/data_folder/data_folder.h - The data folder: where things lie in it, its lock, its master key, admin.json.
-// Opened by app at start, on the main thread, and held until the server ends. The lock is the kernel's (flock), so that it
-// goes with the process, however that ends. Never reads the store or a blob.
+// server/data_folder/data_folder.h - The data folder: where things lie in it, its lock, its master key,
+// admin.json. Opened by app at start, on the main thread, and held until the server ends. The lock is the
+// kernel's (flock), so that it goes with the process, however that ends. Never reads the store or a blob.
 #pragma once
 
 #include <string>
@@ -29,8 +29,8 @@ class DataFolder {
   std::string blobs_path() const { return path_ + "/blobs"; }
   std::string admin_file_path() const { return path_ + "/admin.json"; }
 
-  /// The master key of NOREN_MASTER_KEY or of DIR/master.key. `make_missing` belongs to a first start: afterwards a
-  /// missing key must be an error, since a new one would make every stored key useless.
+  /// The master key of NOREN_MASTER_KEY or of DIR/master.key. `make_missing` belongs to a first start:
+  /// afterwards a missing key must be an error, since a new one would make every stored key useless.
   enum class MissingKey { kMake, kRefuse };
   Result<Secret> master_key(MissingKey missing) const;
 

@@ -58,10 +58,13 @@ std::string Keyring::digest_token(const Secret& token) const {
   return hex_of_digest(digest_of(token.reveal(), token_digest_key_));
 }
 
-std::string Keyring::fingerprint() const { return hex_of_digest(digest_of("noren master key", fingerprint_key_)); }
+std::string Keyring::fingerprint() const {
+  return hex_of_digest(digest_of("noren master key", fingerprint_key_));
+}
 
 std::string Keyring::seal(std::string_view text, std::string_view purpose) const {
-  Bytes sealed(crypto_aead_xchacha20poly1305_ietf_NPUBBYTES + text.size() + crypto_aead_xchacha20poly1305_ietf_ABYTES);
+  Bytes sealed(crypto_aead_xchacha20poly1305_ietf_NPUBBYTES + text.size() +
+               crypto_aead_xchacha20poly1305_ietf_ABYTES);
   randombytes_buf(sealed.data(), crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
   unsigned long long size = 0;
   const int done = crypto_aead_xchacha20poly1305_ietf_encrypt(
@@ -93,8 +96,8 @@ Result<Secret> Keyring::open(std::string_view sealed, std::string_view purpose) 
 Result<std::string> hash_password(const Secret& password) {
   if (!sodium_ready()) return internal("libsodium did not start");
   char text[crypto_pwhash_STRBYTES] = {};
-  if (crypto_pwhash_str(text, password.reveal().data(), password.reveal().size(), crypto_pwhash_OPSLIMIT_INTERACTIVE,
-                        crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0)
+  if (crypto_pwhash_str(text, password.reveal().data(), password.reveal().size(),
+                        crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0)
     return make_error(Code::kUnavailable, "not enough memory to hash a password");
   return std::string(text);
 }

@@ -1,6 +1,7 @@
 // server/data_folder/keyring.h - The keyring: what the master key is used for, and nothing else.
-// Made at start from DIR/master.key or the environment; used on the control thread. The data plane gets the digest key alone.
-// A stolen database without the master key holds neither keys nor anything that a guess could be tested against.
+// Made at start from DIR/master.key or the environment; used on the control thread. The data plane gets the
+// digest key alone. A stolen database without the master key holds neither keys nor anything that a guess
+// could be tested against.
 #pragma once
 
 #include <string>
@@ -27,7 +28,8 @@ class Keyring {
   /// Tells a wrong master key from the right one; safe to store.
   std::string fingerprint() const;
 
-  /// Encrypts and authenticates; `purpose` binds the text to its place ("key:ID"), so that rows can't be swapped.
+  /// Encrypts and authenticates; `purpose` binds the text to its place ("key:ID"), so that rows can't be
+  /// swapped.
   std::string seal(std::string_view text, std::string_view purpose) const;
   /// kCorrupt where the text was changed or belongs elsewhere.
   Result<Secret> open(std::string_view sealed, std::string_view purpose) const;

@@ -1,6 +1,7 @@
 // server/management/management.h - The management API behind its HTTP shell: one request in, one answer out.
-// The HTTP room calls handle() on the event loop and sends what reply() is given; the work happens on the control
-// thread, so SQL and imports never hold a caller up. It never sees a socket; authorisation happens in here, in one place.
+// The HTTP room calls handle() on the event loop and sends what reply() is given; the work happens on the
+// control thread, so SQL and imports never hold a caller up. It never sees a socket; authorisation happens in
+// here, in one place.
 #pragma once
 
 #include <cstdint>
@@ -14,16 +15,16 @@
 namespace noren::server {
 
 struct ManagementRequest {
-  std::string method;          ///< "GET"
-  std::string path;            ///< "/v1/management/apis/abc", decoded, without query
-  std::string query;           ///< "limit=10", undecoded
-  Secret bearer_token;         ///< of the Authorization header; empty where there is none
+  std::string method;   ///< "GET"
+  std::string path;     ///< "/v1/management/apis/abc", decoded, without query
+  std::string query;    ///< "limit=10", undecoded
+  Secret bearer_token;  ///< of the Authorization header; empty where there is none
   std::string idempotency_key;
   std::string content_type;
   std::string remote_address;  ///< for the audit
   std::string request_id;
-  std::string body;            ///< bodies up to limits::kBodyInlineBytes
-  UniqueFd body_memfd;         ///< sealed; larger bodies (uploads)
+  std::string body;     ///< bodies up to limits::kBodyInlineBytes
+  UniqueFd body_memfd;  ///< sealed; larger bodies (uploads)
   std::uint64_t body_size_bytes = 0;
 };
 

@@ -117,9 +117,10 @@ class MemoryStore final : public Store {
     return all;
   }
   Result<bool> blob_is_used(const std::string& name) override {
-    return find_row(t_.jobs, [&](const JobRecord& each) {
-             return each.upload_hash == name || each.package_hash == name;
-           }).has_value();
+    return find_row(
+               t_.jobs,
+               [&](const JobRecord& each) { return each.upload_hash == name || each.package_hash == name; })
+        .has_value();
   }
 
   Result<std::uint32_t> add_api(const ApiRecord& api) override {
@@ -247,7 +248,8 @@ class MemoryStore final : public Store {
   }
   Result<std::vector<AuditRecord>> list_audit(std::int64_t limit_count) override {
     const auto count = std::min<std::size_t>(t_.audit.size(), static_cast<std::size_t>(limit_count));
-    return std::vector<AuditRecord>(t_.audit.rbegin(), t_.audit.rbegin() + static_cast<std::ptrdiff_t>(count));
+    return std::vector<AuditRecord>(t_.audit.rbegin(),
+                                    t_.audit.rbegin() + static_cast<std::ptrdiff_t>(count));
   }
   Result<std::optional<IdempotencyRecord>> find_idempotency(const std::string& owner_id,
                                                             const std::string& key) override {

@@ -1,6 +1,6 @@
 // server/store/records.h - The rows of the store as plain structs.
-// Filled by the store, read and made by the control plane, on the control thread. Nothing in here is a clear secret: keys and
-// tokens stand as digests and sealed text. Times are WallUs, 0 means never.
+// Filled by the store, read and made by the control plane, on the control thread. Nothing in here is a clear
+// secret: keys and tokens stand as digests and sealed text. Times are WallUs, 0 means never.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,8 @@ struct TokenRecord {
   WallUs expires_us = 0;
 };
 
-/// An imported model. `kept` ones stay when no API uses them any more; what publish made goes with its last API.
+/// An imported model. `kept` ones stay when no API uses them any more; what publish made goes with its last
+/// API.
 struct JobRecord {
   std::int64_t number = 0;  ///< given by the store, rises
   std::string id;

@@ -1,5 +1,6 @@
 // server/store/schema.h - The schema: the SQL files of schema/, embedded at build, in order.
-// Read by the SQL stores at start. A file, once released, is never changed: a change is a new file with the next number.
+// Read by the SQL stores at start. A file, once released, is never changed: a change is a new file with the
+// next number.
 #pragma once
 
 #include <span>

@@ -1,6 +1,7 @@
 // server/store/store.h - The store: everything that outlives the process except blobs, as records.
-// Called on the control thread only; may wait for the disk. A call stands for itself unless it runs inside transaction().
-// It decides nothing: what may happen is the control plane's. One contract test runs over every implementation.
+// Called on the control thread only; may wait for the disk. A call stands for itself unless it runs inside
+// transaction(). It decides nothing: what may happen is the control plane's. One contract test runs over
+// every implementation.
 #pragma once
 
 #include <functional>
@@ -78,7 +79,8 @@ class Store {
 
   // Leases of free requests: what was handed out to a run, less what it gave back.
   virtual Result<std::int64_t> leased(std::uint32_t api_number) = 0;
-  virtual Status add_lease(std::uint32_t api_number, const std::string& run_id, std::int64_t change_count) = 0;
+  virtual Status add_lease(std::uint32_t api_number, const std::string& run_id,
+                           std::int64_t change_count) = 0;
 
   virtual Status add_audit(const AuditRecord& record) = 0;
   virtual Result<std::vector<AuditRecord>> list_audit(std::int64_t limit_count) = 0;

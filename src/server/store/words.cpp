@@ -19,7 +19,8 @@ std::string_view word_in(const std::array<std::string_view, N>& words, Enum valu
 }
 
 template <typename Enum, std::size_t N>
-Result<Enum> value_in(const std::array<std::string_view, N>& words, std::string_view word, std::string_view what) {
+Result<Enum> value_in(const std::array<std::string_view, N>& words, std::string_view word,
+                      std::string_view what) {
   std::string known;
   for (std::size_t i = 0; i < N; ++i) {
     if (words[i] == word) return static_cast<Enum>(i);

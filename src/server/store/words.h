@@ -1,5 +1,5 @@
-// server/store/words.h - The words that stand in the store and in the management API for the records' enumerations.
-// Anyone on the server's side, any thread. Pure.
+// server/store/words.h - The words that stand in the store and in the management API for the records'
+// enumerations. Anyone on the server's side, any thread. Pure.
 #pragma once
 
 #include <string_view>

@@ -16,7 +16,8 @@ constexpr const char* kUnfinished = "unfinished";  // folder of temporary files
 Error cannot_write(const std::string& path, std::string_view step) {
   if (errno == ENOSPC || errno == EDQUOT)
     return system_error(Code::kExhausted, "no space is left for model files", path);
-  return system_error(Code::kUnavailable, "a model file could not be written", std::string(step) + " " + path);
+  return system_error(Code::kUnavailable, "a model file could not be written",
+                      std::string(step) + " " + path);
 }
 
 Status sync_folder(const std::string& path) {
@@ -76,7 +77,8 @@ Result<std::string> FolderBlobStore::put(ByteView bytes) {
 }
 
 Result<UniqueFd> FolderBlobStore::load(const std::string& name) const {
-  if (!is_blob_name(name)) return make_error(Code::kNotFound, "the model file is not in the store", "bad blob name");
+  if (!is_blob_name(name))
+    return make_error(Code::kNotFound, "the model file is not in the store", "bad blob name");
   const std::string path = path_of(name);
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file.valid()) return system_error(Code::kNotFound, "the model file is not in the store", path);
@@ -97,14 +99,16 @@ Status FolderBlobStore::remove(const std::string& name) {
 Result<std::vector<BlobInfo>> FolderBlobStore::list() const {
   std::vector<BlobInfo> all;
   std::error_code failure;
-  for (fs::recursive_directory_iterator it(folder_, failure), end; it != end && !failure; it.increment(failure)) {
+  for (fs::recursive_directory_iterator it(folder_, failure), end; it != end && !failure;
+       it.increment(failure)) {
     const std::string name = it->path().filename().string();
     struct stat status {};
     if (!is_blob_name(name) || ::stat(it->path().c_str(), &status) != 0) continue;
     all.push_back({name, static_cast<std::uint64_t>(status.st_size),
                    std::int64_t{status.st_mtim.tv_sec} * 1'000'000 + status.st_mtim.tv_nsec / 1000});
   }
-  if (failure) return make_error(Code::kUnavailable, "the folder of model files can't be read", failure.message());
+  if (failure)
+    return make_error(Code::kUnavailable, "the folder of model files can't be read", failure.message());
   return all;
 }
 

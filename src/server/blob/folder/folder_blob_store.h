@@ -1,6 +1,7 @@
-// server/blob/folder/folder_blob_store.h - Blobs in a folder: one file each, in sub-folders of their first two digits.
-// Called on the control thread and on loading threads; each call stands for itself. Files are written under a temporary name,
-// synced and renamed, so that a name stands for whole bytes or for nothing, also after a crash.
+// server/blob/folder/folder_blob_store.h - Blobs in a folder: one file each, in sub-folders of their first
+// two digits. Called on the control thread and on loading threads; each call stands for itself. Files are
+// written under a temporary name, synced and renamed, so that a name stands for whole bytes or for nothing,
+// also after a crash.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-// The contract of BlobStore, held by the folder and by its twin in memory; then what only a folder can get wrong.
+// The contract of BlobStore, held by the folder and by its twin in memory; then what only a folder can get
+// wrong.
 #include "server/blob/folder/folder_blob_store.h"
 
 #include <filesystem>

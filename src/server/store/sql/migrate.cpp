@@ -50,9 +50,10 @@ Status migrate(SqlSession& session) {
   if (!found.ok()) return found.error();
   const auto files = schema_files();
   if (*found > static_cast<long long>(files.size()))
-    return make_error(Code::kFailedPrecondition,
-                      fmt::format("the data belongs to a newer noren (schema {}; this program knows {}): use that one",
-                                  *found, files.size()));
+    return make_error(
+        Code::kFailedPrecondition,
+        fmt::format("the data belongs to a newer noren (schema {}; this program knows {}): use that one",
+                    *found, files.size()));
   for (const SchemaFile& file : files) {
     if (file.version <= *found) continue;
     TRY(apply(session, file));

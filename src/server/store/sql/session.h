@@ -23,8 +23,8 @@ class SqlSession {
 
   /// Runs `work`, which talks to the database and may throw; `doing` is for the log.
   template <typename Work>
-  auto guarded(const char* doing, Work work) -> Result<std::conditional_t<
-      std::is_void_v<std::invoke_result_t<Work>>, Ok, std::invoke_result_t<Work>>> {
+  auto guarded(const char* doing, Work work) -> Result<
+      std::conditional_t<std::is_void_v<std::invoke_result_t<Work>>, Ok, std::invoke_result_t<Work>>> {
     try {
       if constexpr (std::is_void_v<std::invoke_result_t<Work>>) {
         work();

@@ -8,7 +8,8 @@ using soci::use;
 namespace {
 
 constexpr const char* kJobColumns =
-    "number, id, owner_id, project, name, file_name, upload_hash, package_hash, upload_bytes, cost_parameter, kept, "
+    "number, id, owner_id, project, name, file_name, upload_hash, package_hash, upload_bytes, "
+    "cost_parameter, kept, "
     "created_us";
 
 /// Where a statement puts a job's columns, all but the description.
@@ -33,14 +34,15 @@ Result<std::int64_t> SqlStore::add_job(const JobRecord& job) {
   return session_.guarded("add_job", [&]() -> std::int64_t {
     const long long upload_bytes = job.upload_bytes, cost = job.cost_parameter, kept = job.kept ? 1 : 0;
     const long long created = job.created_us;
-    session_.sql() << "INSERT INTO jobs (number, id, owner_id, project, name, file_name, upload_hash, package_hash, "
-                      "upload_bytes, cost_parameter, description, kept, created_us) "
-                      "SELECT COALESCE(MAX(number), 0) + 1, :id, :owner, :project, :name, :file_name, :upload_hash, "
-                      ":package_hash, :upload_bytes, :cost, :description, :kept, :created FROM jobs",
+    session_.sql()
+        << "INSERT INTO jobs (number, id, owner_id, project, name, file_name, upload_hash, package_hash, "
+           "upload_bytes, cost_parameter, description, kept, created_us) "
+           "SELECT COALESCE(MAX(number), 0) + 1, :id, :owner, :project, :name, :file_name, :upload_hash, "
+           ":package_hash, :upload_bytes, :cost, :description, :kept, :created FROM jobs",
         use(job.id, "id"), use(job.owner_id, "owner"), use(job.project, "project"), use(job.name, "name"),
-        use(job.file_name, "file_name"), use(job.upload_hash, "upload_hash"), use(job.package_hash, "package_hash"),
-        use(upload_bytes, "upload_bytes"), use(cost, "cost"), use(job.description, "description"), use(kept, "kept"),
-        use(created, "created");
+        use(job.file_name, "file_name"), use(job.upload_hash, "upload_hash"),
+        use(job.package_hash, "package_hash"), use(upload_bytes, "upload_bytes"), use(cost, "cost"),
+        use(job.description, "description"), use(kept, "kept"), use(created, "created");
     long long number = 0;
     session_.sql() << "SELECT number FROM jobs WHERE id = :id", into(number), use(job.id, "id");
     return number;
@@ -83,9 +85,8 @@ Result<std::vector<JobRecord>> SqlStore::list_jobs(const std::string& owner_id, 
 }
 
 Status SqlStore::delete_job(const std::string& id) {
-  return session_.guarded("delete_job", [&] {
-    session_.sql() << "DELETE FROM jobs WHERE id = :id", use(id, "id");
-  });
+  return session_.guarded("delete_job",
+                          [&] { session_.sql() << "DELETE FROM jobs WHERE id = :id", use(id, "id"); });
 }
 
 Result<bool> SqlStore::job_is_used(const std::string& id) {
@@ -101,10 +102,11 @@ Result<std::vector<std::string>> SqlStore::unused_jobs(WallUs before_us) {
     std::vector<std::string> all;
     std::string id;
     const long long before = before_us;
-    soci::statement select = (session_.sql().prepare
-                                  << "SELECT id FROM jobs WHERE kept = 0 AND created_us < :before AND NOT EXISTS "
-                                     "(SELECT 1 FROM versions WHERE versions.job_id = jobs.id)",
-                              into(id), use(before, "before"));
+    soci::statement select =
+        (session_.sql().prepare
+             << "SELECT id FROM jobs WHERE kept = 0 AND created_us < :before AND NOT EXISTS "
+                "(SELECT 1 FROM versions WHERE versions.job_id = jobs.id)",
+         into(id), use(before, "before"));
     select.execute();
     while (select.fetch()) all.push_back(id);
     return all;

@@ -62,18 +62,22 @@ Status SqlStore::add_owner(const OwnerRecord& owner) {
   });
 }
 
-Result<std::optional<OwnerRecord>> SqlStore::find_owner_where(const char* condition, const std::string& value) {
+Result<std::optional<OwnerRecord>> SqlStore::find_owner_where(const char* condition,
+                                                              const std::string& value) {
   OwnerRecord owner;
   std::string kind, plan, role;
   long long created = 0;
-  auto found = session_.guarded("find_owner", [&] {
-    soci::statement select = (session_.sql().prepare
-                                  << "SELECT id, kind, name, plan, role, password_hash, created_us FROM owners WHERE "
-                                  << condition,
-                              into(owner.id), into(kind), into(owner.name), into(plan), into(role),
-                              into(owner.password_hash), into(created), use(value, "value"));
-    return select.execute(true);
-  });
+  auto found =
+      session_.guarded(
+          "find_owner", [&] {
+            soci::statement select =
+                (session_.sql().prepare
+                     << "SELECT id, kind, name, plan, role, password_hash, created_us FROM owners WHERE "
+                     << condition,
+                 into(owner.id), into(kind), into(owner.name), into(plan), into(role),
+                 into(owner.password_hash), into(created), use(value, "value"));
+            return select.execute(true);
+          });
   if (!found.ok()) return found.error();
   if (!*found) return std::optional<OwnerRecord>();
   ASSIGN_OR_RETURN(owner.kind, owner_kind_of(kind));
@@ -103,8 +107,8 @@ Status SqlStore::add_token(const TokenRecord& token) {
     const long long created = token.created_us, expires = token.expires_us;
     session_.sql() << "INSERT INTO tokens (id, owner_id, name, digest, created_us, expires_us) "
                       "VALUES (:id, :owner, :name, :digest, :created, :expires)",
-        use(token.id, "id"), use(token.owner_id, "owner"), use(token.name, "name"), use(token.digest, "digest"),
-        use(created, "created"), use(expires, "expires");
+        use(token.id, "id"), use(token.owner_id, "owner"), use(token.name, "name"),
+        use(token.digest, "digest"), use(created, "created"), use(expires, "expires");
   });
 }
 
@@ -112,11 +116,10 @@ Result<std::optional<TokenRecord>> SqlStore::find_token(const std::string& diges
   return session_.guarded("find_token", [&]() -> std::optional<TokenRecord> {
     TokenRecord token;
     long long created = 0, expires = 0;
-    soci::statement select =
-        (session_.sql().prepare
-             << "SELECT id, owner_id, name, digest, created_us, expires_us FROM tokens WHERE digest = :digest",
-         into(token.id), into(token.owner_id), into(token.name), into(token.digest), into(created), into(expires),
-         use(digest, "digest"));
+    soci::statement select = (session_.sql().prepare << "SELECT id, owner_id, name, digest, created_us, "
+                                                        "expires_us FROM tokens WHERE digest = :digest",
+                              into(token.id), into(token.owner_id), into(token.name), into(token.digest),
+                              into(created), into(expires), use(digest, "digest"));
     if (!select.execute(true)) return std::nullopt;
     token.created_us = created;
     token.expires_us = expires;
@@ -127,9 +130,10 @@ Result<std::optional<TokenRecord>> SqlStore::find_token(const std::string& diges
 Status SqlStore::add_audit(const AuditRecord& record) {
   return session_.guarded("add_audit", [&] {
     const long long at = record.at_us;
-    session_.sql() << "INSERT INTO audit (number, at_us, owner_id, remote_address, request_id, action, target, detail) "
-                      "SELECT COALESCE(MAX(number), 0) + 1, :at, :owner, :remote, :request, :action, :target, :detail "
-                      "FROM audit",
+    session_.sql()
+        << "INSERT INTO audit (number, at_us, owner_id, remote_address, request_id, action, target, detail) "
+           "SELECT COALESCE(MAX(number), 0) + 1, :at, :owner, :remote, :request, :action, :target, :detail "
+           "FROM audit",
         use(at, "at"), use(record.owner_id, "owner"), use(record.remote_address, "remote"),
         use(record.request_id, "request"), use(record.action, "action"), use(record.target, "target"),
         use(record.detail, "detail");
@@ -142,11 +146,12 @@ Result<std::vector<AuditRecord>> SqlStore::list_audit(std::int64_t limit_count) 
     AuditRecord row;
     long long at = 0;
     const long long limit = limit_count;
-    soci::statement select = (session_.sql().prepare
-                                  << "SELECT at_us, owner_id, remote_address, request_id, action, target, detail "
-                                     "FROM audit ORDER BY number DESC LIMIT :limit",
-                              into(at), into(row.owner_id), into(row.remote_address), into(row.request_id),
-                              into(row.action), into(row.target), into(row.detail), use(limit, "limit"));
+    soci::statement select =
+        (session_.sql().prepare
+             << "SELECT at_us, owner_id, remote_address, request_id, action, target, detail "
+                "FROM audit ORDER BY number DESC LIMIT :limit",
+         into(at), into(row.owner_id), into(row.remote_address), into(row.request_id), into(row.action),
+         into(row.target), into(row.detail), use(limit, "limit"));
     select.execute();
     while (select.fetch()) {
       row.at_us = at;
@@ -161,11 +166,11 @@ Result<std::optional<IdempotencyRecord>> SqlStore::find_idempotency(const std::s
   return session_.guarded("find_idempotency", [&]() -> std::optional<IdempotencyRecord> {
     IdempotencyRecord record;
     long long created = 0;
-    soci::statement select = (session_.sql().prepare
-                                  << "SELECT owner_id, key, fingerprint, answer, created_us FROM idempotency "
-                                     "WHERE owner_id = :owner AND key = :key",
-                              into(record.owner_id), into(record.key), into(record.fingerprint), into(record.answer),
-                              into(created), use(owner_id, "owner"), use(key, "key"));
+    soci::statement select =
+        (session_.sql().prepare << "SELECT owner_id, key, fingerprint, answer, created_us FROM idempotency "
+                                   "WHERE owner_id = :owner AND key = :key",
+         into(record.owner_id), into(record.key), into(record.fingerprint), into(record.answer),
+         into(created), use(owner_id, "owner"), use(key, "key"));
     if (!select.execute(true)) return std::nullopt;
     record.created_us = created;
     return record;

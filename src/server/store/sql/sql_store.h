@@ -1,6 +1,6 @@
-// server/store/sql/sql_store.h - The store on an SQL database, in portable SQL: what SQLite and PostgreSQL share.
-// Made by the room of a database, which opens the session and knows its errors; then used as a Store on the control thread.
-// The one place that turns records into rows. Never sees a file or an address.
+// server/store/sql/sql_store.h - The store on an SQL database, in portable SQL: what SQLite and PostgreSQL
+// share. Made by the room of a database, which opens the session and knows its errors; then used as a Store
+// on the control thread. The one place that turns records into rows. Never sees a file or an address.
 #pragma once
 
 #include <functional>

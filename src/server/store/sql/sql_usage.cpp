@@ -10,12 +10,13 @@ Status SqlStore::put_usage(const std::vector<UsageRecord>& usage) {
   return session_.guarded("put_usage", [&] {
     long long number = 0, day = 0, count = 0;
     std::string run_id;
-    soci::statement put = (session_.sql().prepare
-                               << "INSERT INTO usage (api_number, day, run_id, count) "
-                                  "VALUES (:number, :day, :run, :count) ON CONFLICT (api_number, day, run_id) "
-                                  "DO UPDATE SET count = CASE WHEN excluded.count > usage.count THEN excluded.count "
-                                  "ELSE usage.count END",
-                           use(number, "number"), use(day, "day"), use(run_id, "run"), use(count, "count"));
+    soci::statement put =
+        (session_.sql().prepare
+             << "INSERT INTO usage (api_number, day, run_id, count) "
+                "VALUES (:number, :day, :run, :count) ON CONFLICT (api_number, day, run_id) "
+                "DO UPDATE SET count = CASE WHEN excluded.count > usage.count THEN excluded.count "
+                "ELSE usage.count END",
+         use(number, "number"), use(day, "day"), use(run_id, "run"), use(count, "count"));
     for (const UsageRecord& record : usage) {
       number = record.api_number;
       day = record.day;
@@ -32,10 +33,11 @@ Result<std::vector<DayUsage>> SqlStore::list_usage(std::uint32_t api_number, std
     std::vector<DayUsage> all;
     long long day = 0, count = 0;
     const long long number = api_number, first = first_day, last = last_day;
-    soci::statement select = (session_.sql().prepare
-                                  << "SELECT day, CAST(SUM(count) AS BIGINT) FROM usage WHERE api_number = :number "
-                                     "AND day BETWEEN :first AND :last GROUP BY day ORDER BY day",
-                              into(day), into(count), use(number, "number"), use(first, "first"), use(last, "last"));
+    soci::statement select =
+        (session_.sql().prepare
+             << "SELECT day, CAST(SUM(count) AS BIGINT) FROM usage WHERE api_number = :number "
+                "AND day BETWEEN :first AND :last GROUP BY day ORDER BY day",
+         into(day), into(count), use(number, "number"), use(first, "first"), use(last, "last"));
     select.execute();
     while (select.fetch()) all.push_back({static_cast<std::int32_t>(day), count});
     return all;
@@ -54,10 +56,11 @@ Result<std::int64_t> SqlStore::total_usage(std::uint32_t api_number) {
 
 Status SqlStore::fold_other_runs(const std::string& run_id) {
   return session_.guarded("fold_other_runs", [&] {
-    session_.sql() << "INSERT INTO usage (api_number, day, run_id, count) "
-                      "SELECT api_number, day, '', CAST(SUM(count) AS BIGINT) FROM usage "
-                      "WHERE run_id <> '' AND run_id <> :run GROUP BY api_number, day "
-                      "ON CONFLICT (api_number, day, run_id) DO UPDATE SET count = usage.count + excluded.count",
+    session_.sql()
+        << "INSERT INTO usage (api_number, day, run_id, count) "
+           "SELECT api_number, day, '', CAST(SUM(count) AS BIGINT) FROM usage "
+           "WHERE run_id <> '' AND run_id <> :run GROUP BY api_number, day "
+           "ON CONFLICT (api_number, day, run_id) DO UPDATE SET count = usage.count + excluded.count",
         use(run_id, "run");
     session_.sql() << "DELETE FROM usage WHERE run_id <> '' AND run_id <> :run", use(run_id, "run");
   });

@@ -1,5 +1,5 @@
-// server/store/sqlite/sqlite_store.h - The store in one SQLite file (WAL), for a server that is alone on its data folder.
-// Opened by app at start, then used as a Store on the control thread.
+// server/store/sqlite/sqlite_store.h - The store in one SQLite file (WAL), for a server that is alone on its
+// data folder. Opened by app at start, then used as a Store on the control thread.
 #pragma once
 
 #include <memory>

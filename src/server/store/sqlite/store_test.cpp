@@ -31,7 +31,8 @@ class StoreContract : public ::testing::TestWithParam<const char*> {
     return {id, OwnerKind::kPerson, name, OwnerPlan::kFree, Role::kUser, "hash", 5};
   }
   JobRecord job(const std::string& id, const std::string& owner_id = "o1") {
-    return {0, id, owner_id, "project", "名前 " + id, "m.nnp", "up-" + id, "pack-" + id, 10, 7, "{}", false, 100};
+    return {0,  id, owner_id, "project", "名前 " + id, "m.nnp", "up-" + id, "pack-" + id,
+            10, 7,  "{}",     false,     100};
   }
   /// An API with a job and a first version "v1".
   std::uint32_t publish(const std::string& id, const std::string& owner_id = "o1", WallUs created_us = 1000) {
@@ -148,7 +149,8 @@ TEST_P(StoreContract, AnUpdateChangesWhatMayChange) {
   const std::uint32_t number = publish("x");
   ASSERT_TRUE(store_->add_job(job("next")).ok());
   ASSERT_TRUE(store_->add_version({number, "v2", "next", 1500}).ok());
-  ASSERT_TRUE(store_->update_api({number, "", "", ExecutionType::kPerRequest, false, "{}", "v2", 0, 1600}).ok());
+  ASSERT_TRUE(
+      store_->update_api({number, "", "", ExecutionType::kPerRequest, false, "{}", "v2", 0, 1600}).ok());
   const auto row = *store_->find_api("x");
   EXPECT_EQ(row->api.type, ExecutionType::kPerRequest);
   EXPECT_FALSE(row->api.enabled);
@@ -282,8 +284,9 @@ TEST_F(SqliteFile, ANewerSchemaIsRefused) {
   ASSERT_TRUE(open_sqlite_store(path_).ok());
   sqlite3* raw = nullptr;
   ASSERT_EQ(sqlite3_open(path_.c_str(), &raw), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(raw, "INSERT INTO schema_version (version) VALUES (9999)", nullptr, nullptr, nullptr),
-            SQLITE_OK);
+  ASSERT_EQ(
+      sqlite3_exec(raw, "INSERT INTO schema_version (version) VALUES (9999)", nullptr, nullptr, nullptr),
+      SQLITE_OK);
   sqlite3_close(raw);
   const auto store = open_sqlite_store(path_);
   ASSERT_FALSE(store.ok());
