@@ -12,7 +12,8 @@ help() {
   cat <<'TEXT'
 ./do VERB [ARGUMENT…]
 
-  run                       build, start a server, publish the iris sample, print a curl line that works
+  run [--data DIR] [--port PORT]
+                            build, start a server, publish the iris sample, print a curl line that works
   build [PRESET] [TARGET…]  build/bin/noren and build/bin/noren-worker
   test [PRESET] [STAGE…]    stages: unit e2e conformance (all of them where none is named)
   lint [all]                layers, house rules, format; clang-tidy on changed files, or on all
@@ -164,7 +165,7 @@ docs() { not_there_yet "a generated page"; }
 
 run() {
   build
-  exec tools/run.sh "$@"
+  exec "$python" tools/run.py "$@"
 }
 
 verb=${1:-help}

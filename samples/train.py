@@ -5,9 +5,10 @@
     build/samples-venv/bin/pip install -r samples/requirements.txt
     build/samples-venv/bin/python samples/train.py
 
-Data: iris and digits, as they ship inside scikit-learn. A fifth of the rows is held back and never trained on;
-samples.json keeps those rows, their labels and the reference package's answers, so that a test can repeat the
-measurement through the API (tests/e2e/test_samples.py). The seed is fixed: the same machine writes the same files.
+Data: iris and digits, as they ship inside scikit-learn. A fifth of the rows is held back and never trained
+on; samples.json keeps those rows, their labels and the reference package's answers, so that a test can repeat
+the measurement through the API (tests/e2e/test_samples.py). The seed is fixed: run again, it writes the same
+files.
 """
 import io
 import json
@@ -121,7 +122,7 @@ def answers_of(path, rows):
 
 
 def make(name, network, shape, rows, labels, epochs):
-    """Trains, writes and measures one sample; returns its entry in samples.json, and which rows were held back."""
+    """Trains, writes and measures one sample: its entry in samples.json, and which rows were held back."""
     nn.clear_parameters()
     nn.random.prng = np.random.RandomState(SEED)
     nn.seed(SEED)
@@ -143,11 +144,12 @@ def make(name, network, shape, rows, labels, epochs):
 
 def main():
     iris = load_iris()
-    iris_entry, held = make("iris", iris_network, (4,), iris.data.astype(np.float32), iris.target, epochs=200)
+    measures = iris.data.astype(np.float32)
+    iris_entry, held = make("iris", iris_network, (4,), measures, iris.target, epochs=200)
     iris_entry.update(type="vector", rows=iris.data[held].tolist())
     digits = load_digits()
-    # Scans of 8x8 with values 0 to 16, written as grey pictures of 0 to 255. The executor normalises a picture by
-    # 1/255, so that is what the network is trained on.
+    # Scans of 8x8 with values 0 to 16, written as grey pictures of 0 to 255. The executor normalises a
+    # picture by 1/255, so that is what the network is trained on.
     grey = np.rint(digits.images * 255 / 16)
     pictures = (grey / 255).astype(np.float32)[:, None]
     digits_entry, held = make("digits", digits_network, (1, 8, 8), pictures, digits.target, epochs=30)

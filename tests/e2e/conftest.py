@@ -1,7 +1,8 @@
 """What end-to-end tests share: a real server on a free port, with a data folder of its own.
 
-NOREN_BIN names the folder of the programs (build/bin where it is not set). `server` is one server for a whole test run
-(one for each pytest-xdist worker); a test that stops, starves or kills its server takes `start_server` instead.
+NOREN_BIN names the folder of the programs (build/bin where it is not set). `server` is one server for a whole
+test run (one for each pytest-xdist worker); a test that stops, starves or kills its server takes
+`start_server` instead.
 """
 import json
 import os

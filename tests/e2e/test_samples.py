@@ -1,4 +1,4 @@
-"""The sample models answer through the API what training measured: the same predictions, the same accuracy."""
+"""The samples answer through the API what training measured: the same predictions, the same accuracy."""
 import base64
 import json
 import math
@@ -11,7 +11,8 @@ import pytest
 def png_of(grey, side):
     """A grey picture of side x side as PNG, the values untouched."""
     def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        check = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
 
     rows = b"".join(b"\0" + grey[start:start + side] for start in range(0, len(grey), side))
     return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
