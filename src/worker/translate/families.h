@@ -10,5 +10,8 @@ LayerFamily activation_layers();
 LayerFamily stochastic_layers();
 LayerFamily loss_layers();
 LayerFamily validation_layers();
+LayerFamily interpolation_layers();
+LayerFamily geometric_layers();
+LayerFamily special_layers();
 
 }  // namespace noren::worker

@@ -32,6 +32,9 @@ std::span<const NamedFamily> all_families() {
       NamedFamily{"Stochasticity", stochastic_layers()},
       NamedFamily{"Loss functions", loss_layers()},
       NamedFamily{"Validation", validation_layers()},
+      NamedFamily{"Interpolation", interpolation_layers()},
+      NamedFamily{"Geometric layers", geometric_layers()},
+      NamedFamily{"Special use", special_layers()},
   };
   return kFamilies;
 }

@@ -9,6 +9,8 @@ namespace noren::worker {
 
 using OperatorFamily = std::span<const OperatorDefinition>;
 
+OperatorFamily detection_operators();
 OperatorFamily random_operators();
+OperatorFamily sampling_operators();
 
 }  // namespace noren::worker

@@ -4,7 +4,7 @@ namespace noren::worker {
 
 std::vector<OperatorDefinition> all_operators() {
   std::vector<OperatorDefinition> all;
-  for (const OperatorFamily family : {random_operators()}) all.insert(all.end(), family.begin(), family.end());
+  for (const OperatorFamily family : {detection_operators(), random_operators(), sampling_operators()}) all.insert(all.end(), family.begin(), family.end());
   return all;
 }
 
