@@ -39,7 +39,8 @@ packages_of() {  # GROUP…: one package a line
 }
 
 missing_of() {  # PACKAGE…: those that are not installed
-  dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2> /dev/null |
+  # dpkg-query fails where it has never heard of a package: that is an answer too.
+  { dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2> /dev/null || true; } |
     sed -n 's/ installed$//p' > "$work/installed"
   printf '%s\n' "$@" | grep -vxFf "$work/installed" || true
 }
