@@ -11,30 +11,6 @@ Status require_channels_first(const Layer& layer) {
   return layer.not_supported("channel_last is for GPUs in the reference implementation too");
 }
 
-LayerOutputs interpolate(Layer& layer) {
-  TRY(require_channels_first(layer));
-  const Value& x = layer.input(0);
-  const auto& size = layer.arguments().integers("output_size");
-  const std::string& mode = layer.arguments().text("mode");
-  const auto spatial = static_cast<std::int64_t>(size.size());
-  if (spatial < 1 || spatial > 3 || spatial > x.rank()) return layer.refuse("output_size must have 1 to 3 numbers");
-  if (mode != "linear" && mode != "nearest") return layer.refuse("mode '" + mode + "' is not linear or nearest");
-  if (flag(layer, "align_corners") && flag(layer, "half_pixel"))
-    return layer.refuse("align_corners and half_pixel exclude each other");
-  Shape shape = x.shape;
-  for (std::int64_t i = 0; i < spatial; ++i) {
-    const std::int64_t length = size[static_cast<std::size_t>(i)];
-    if (length < 1) return layer.refuse("output_size must be positive");
-    shape[static_cast<std::size_t>(x.rank() - spatial + i)] = length;
-  }
-  return std::vector{layer.graph.node("noren::Interpolate", {x}, shape,
-                                      {{"output_size", size},
-                                       {"mode", mode},
-                                       {"align_corners", flag(layer, "align_corners")},
-                                       {"half_pixel", flag(layer, "half_pixel")},
-                                       {"half_pixel_for_nn", flag(layer, "half_pixel_for_nn")}})};
-}
-
 /// The places of the target grid in [-1, 1] with a 1 behind: rows (x, y[, z], 1), the last axis runs fastest.
 std::vector<float> target_grid(const std::vector<std::int64_t>& size, bool align_corners) {
   const std::size_t spatial = size.size();
@@ -109,10 +85,6 @@ LayerOutputs warp_by_flow(Layer& layer) {
   return std::vector{layer.graph.node("noren::WarpByFlow", {x, flow}, x.shape)};
 }
 
-constexpr LayerDefinition kInterpolations[] = {
-    {"Interpolate", 1, 1, Rows::kIndependent, interpolate},
-};
-
 constexpr LayerDefinition kLayers[] = {
     {"AffineGrid", 1, 1, Rows::kIndependent, affine_grid},
     {"WarpByGrid", 2, 2, Rows::kIndependent, warp_by_grid},
@@ -121,7 +93,6 @@ constexpr LayerDefinition kLayers[] = {
 
 }  // namespace
 
-LayerFamily interpolation_layers() { return kInterpolations; }
 LayerFamily geometric_layers() { return kLayers; }
 
 }  // namespace noren::worker

@@ -1,7 +1,9 @@
 // Sampling at places that are not pixels: interpolation, warping by a grid or a flow. Source of the rules: the
 // reference implementation's documentation of Interpolate, WarpByGrid and WarpByFlow, with its corners measured.
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "worker/engine/operators/families.h"
@@ -9,88 +11,90 @@
 namespace noren::worker {
 namespace {
 
-/// For one output position along an axis: the two source positions and the weight of the second.
-struct Tap {
-  std::int64_t low = 0, high = 0;
-  float weight = 0;
-};
-
-/// Leading axes are maps; the last `spatial` ones are resized.
-class Interpolate final : public Operator {
+/// Resizes the last axes of each map: every output position is a weighted sum of `taps` input positions along each
+/// axis. The translation computes the taps: "index_N" and "weight_N" for the N-th of the last axes, output position
+/// major. A first index of -1 marks a position outside of the map, which gets "extrapolation_value".
+class ResizeTaps final : public Operator {
  public:
-  explicit Interpolate(const OperatorAttributes& attributes)
-      : size_(attributes.integers("output_size")),
-        linear_(attributes.text("mode", "linear") == "linear"),
-        align_corners_(attributes.integer("align_corners", 1) != 0),
-        half_pixel_(attributes.integer("half_pixel", 0) != 0),
-        half_pixel_for_nearest_(attributes.integer("half_pixel_for_nn", 0) != 0) {}
+  explicit ResizeTaps(const OperatorAttributes& attributes)
+      : taps_(static_cast<std::size_t>(attributes.integer("taps", 1))),
+        extrapolation_(attributes.real("extrapolation_value", 0)) {
+    const std::int64_t spatial = attributes.integer("axes", 1);
+    if (taps_ < 1 || taps_ > 4 || spatial < 1 || spatial > 3) throw OperatorFailure("ResizeTaps: wrong attributes");
+    spatial_ = static_cast<std::size_t>(spatial);
+    for (std::size_t i = 0; i < spatial_; ++i) {
+      Axis& axis = axes_[3 - spatial_ + i];
+      axis.index = attributes.integers(("index_" + std::to_string(i)).c_str());
+      axis.weight = attributes.reals(("weight_" + std::to_string(i)).c_str());
+      if (axis.index.empty() || axis.index.size() != axis.weight.size() || axis.index.size() % taps_ != 0)
+        throw OperatorFailure("ResizeTaps: wrong attributes");
+    }
+    for (std::size_t i = 0; i < 3 - spatial_; ++i) {  // an axis that is not there has one position
+      axes_[i].index.assign(taps_, 0);
+      axes_[i].weight.assign(taps_, 0);
+      axes_[i].weight[0] = 1;
+    }
+  }
 
   void compute(OperatorContext& context) override {
     const OperatorInput x = context.input(0);
-    const std::size_t spatial = size_.size();
-    if (spatial == 0 || spatial > 3 || x.shape.size() < spatial) throw OperatorFailure("Interpolate: wrong rank");
-    const std::size_t lead = x.shape.size() - spatial;
-    Shape shape(x.shape.begin(), x.shape.begin() + static_cast<std::ptrdiff_t>(lead));
+    if (x.shape.size() < spatial_) throw OperatorFailure("ResizeTaps: wrong rank");
+    const std::size_t lead = x.shape.size() - spatial_;
+    Shape shape = x.shape;
     std::int64_t maps = 1;
-    for (const std::int64_t dimension : shape) maps *= dimension;
-    // Always three axes: missing ones have one position.
-    std::int64_t in[3] = {1, 1, 1};
-    std::vector<Tap> taps[3] = {{Tap{}}, {Tap{}}, {Tap{}}};
-    for (std::size_t i = 0; i < spatial; ++i) {
-      in[3 - spatial + i] = x.shape[lead + i];
-      taps[3 - spatial + i] = taps_of(x.shape[lead + i], size_[i]);
-      shape.push_back(size_[i]);
+    for (std::size_t i = 0; i < lead; ++i) maps *= shape[i];
+    for (std::size_t i = 0; i < 3; ++i) {
+      axes_[i].length = i < 3 - spatial_ ? 1 : x.shape[x.shape.size() - 3 + i];
+      if (i >= 3 - spatial_) shape[shape.size() - 3 + i] = positions(axes_[i]);
+      for (const std::int64_t index : axes_[i].index)
+        if (index >= axes_[i].length) throw OperatorFailure("ResizeTaps: a tap lies outside of the map");
     }
     float* y = context.output(0, shape);
-    const std::int64_t in_count = in[0] * in[1] * in[2];
-    for (std::int64_t map = 0; map < maps; ++map) y = resize(x.floats() + map * in_count, in, taps, y);
+    const std::int64_t in_count = axes_[0].length * axes_[1].length * axes_[2].length;
+    for (std::int64_t map = 0; map < maps; ++map) y = resize(x.floats() + map * in_count, y);
   }
 
  private:
-  std::vector<Tap> taps_of(std::int64_t in, std::int64_t out) const {
-    float scale = 0;
-    if (!linear_ && half_pixel_for_nearest_)
-      scale = static_cast<float>(in) / static_cast<float>(out);
-    else if (out > 1)
-      scale = align_corners_ ? static_cast<float>(in - 1) / static_cast<float>(out - 1)
-                             : static_cast<float>(in) / static_cast<float>(out);
-    std::vector<Tap> taps(static_cast<std::size_t>(out));
-    for (std::int64_t i = 0; i < out; ++i) {
-      const auto position = static_cast<float>(i);
-      float source = scale * position;
-      if (!linear_ && half_pixel_for_nearest_)
-        source = scale * (position + 0.5F);
-      else if (half_pixel_)
-        source = std::max(0.0F, scale * (position + 0.5F) - 0.5F);
-      Tap& tap = taps[static_cast<std::size_t>(i)];
-      tap.low = std::min(static_cast<std::int64_t>(source), in - 1);
-      tap.high = std::min(tap.low + 1, in - 1);
-      tap.weight = linear_ ? source - static_cast<float>(tap.low) : 0.0F;
-    }
-    return taps;
-  }
+  struct Axis {
+    std::vector<std::int64_t> index;
+    std::vector<float> weight;
+    std::int64_t length = 1;
+  };
 
-  static float* resize(const float* x, const std::int64_t (&in)[3], const std::vector<Tap> (&taps)[3], float* y) {
-    for (const Tap& z : taps[0])
-      for (const Tap& row : taps[1]) {
-        const float* near_low = x + (z.low * in[1] + row.low) * in[2];
-        const float* near_high = x + (z.low * in[1] + row.high) * in[2];
-        const float* far_low = x + (z.high * in[1] + row.low) * in[2];
-        const float* far_high = x + (z.high * in[1] + row.high) * in[2];
-        for (const Tap& t : taps[2]) {
-          const auto along = [&](const float* line) { return (1 - t.weight) * line[t.low] + t.weight * line[t.high]; };
-          const auto plane = [&](const float* low, const float* high) {
-            return row.weight == 0 ? along(low) : (1 - row.weight) * along(low) + row.weight * along(high);
-          };
-          const float near = plane(near_low, near_high);
-          *y++ = z.weight == 0 ? near : (1 - z.weight) * near + z.weight * plane(far_low, far_high);
+  std::int64_t positions(const Axis& axis) const { return static_cast<std::int64_t>(axis.index.size() / taps_); }
+
+  float* resize(const float* x, float* y) const {
+    const auto& [depth, height, width] = axes_;
+    for (std::size_t z = 0; z < depth.index.size(); z += taps_)
+      for (std::size_t row = 0; row < height.index.size(); row += taps_)
+        for (std::size_t column = 0; column < width.index.size(); column += taps_) {
+          const bool outside = depth.index[z] < 0 || height.index[row] < 0 || width.index[column] < 0;
+          *y++ = outside ? extrapolation_ : sum(x, z, row, column);
         }
-      }
     return y;
   }
 
-  std::vector<std::int64_t> size_;
-  bool linear_, align_corners_, half_pixel_, half_pixel_for_nearest_;
+  float sum(const float* x, std::size_t z, std::size_t row, std::size_t column) const {
+    const auto& [depth, height, width] = axes_;
+    float total = 0;
+    for (std::size_t i = z; i < z + taps_; ++i) {
+      if (depth.weight[i] == 0) continue;
+      float plane = 0;
+      for (std::size_t j = row; j < row + taps_; ++j) {
+        if (height.weight[j] == 0) continue;
+        const float* line = x + (depth.index[i] * height.length + height.index[j]) * width.length;
+        float along = 0;
+        for (std::size_t k = column; k < column + taps_; ++k) along += width.weight[k] * line[width.index[k]];
+        plane += height.weight[j] * along;
+      }
+      total += depth.weight[i] * plane;
+    }
+    return total;
+  }
+
+  std::size_t taps_, spatial_ = 1;
+  float extrapolation_;
+  std::array<Axis, 3> axes_;
 };
 
 /// Where outside of the map a sample comes from.
@@ -230,7 +234,7 @@ class WarpByFlow final : public Operator {
 };
 
 constexpr OperatorDefinition kOperators[] = {
-    {"Interpolate", make_operator<Interpolate>},
+    {"ResizeTaps", make_operator<ResizeTaps>},
     {"WarpByGrid", make_operator<WarpByGrid>},
     {"WarpByFlow", make_operator<WarpByFlow>},
 };
