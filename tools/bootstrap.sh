@@ -73,9 +73,10 @@ install_packages() {  # GROUP…
     fail "apt could not install the packages named above"
   }
   # A benchmark starts its own nginx; the system's must not come up with the next boot either.
-  if [[ " ${missing[*]} " == *" nginx-light "* ]] && command -v systemctl > /dev/null; then
-    as_root systemctl disable --quiet nginx.service || true
-  fi
+  if [[ " ${missing[*]} " == *" nginx-light "* ]]; then
+    as_root update-rc.d nginx disable || true
+    as_root deb-systemd-helper disable nginx.service || true
+  fi > /dev/null 2>&1
 }
 
 # --- ONNX Runtime -------------------------------------------------------------------------------------------
