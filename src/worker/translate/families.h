@@ -13,5 +13,7 @@ LayerFamily validation_layers();
 LayerFamily interpolation_layers();
 LayerFamily geometric_layers();
 LayerFamily special_layers();
+LayerFamily box_selection_layers();
+LayerFamily signal_layers();
 
 }  // namespace noren::worker

@@ -35,6 +35,8 @@ std::span<const NamedFamily> all_families() {
       NamedFamily{"Interpolation", interpolation_layers()},
       NamedFamily{"Geometric layers", geometric_layers()},
       NamedFamily{"Special use", special_layers()},
+      NamedFamily{"Box selection", box_selection_layers()},
+      NamedFamily{"Signal processing", signal_layers()},
   };
   return kFamilies;
 }

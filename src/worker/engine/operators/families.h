@@ -10,7 +10,10 @@ namespace noren::worker {
 using OperatorFamily = std::span<const OperatorDefinition>;
 
 OperatorFamily detection_operators();
+OperatorFamily image_augmentation_operators();
+OperatorFamily random_image_operators();
 OperatorFamily random_operators();
 OperatorFamily sampling_operators();
+OperatorFamily selection_operators();
 
 }  // namespace noren::worker
