@@ -1,0 +1,109 @@
+// server/control_plane/apis/apis.h - APIs: publish, change, delete, keys, and the catalog that the data plane reads.
+// Called on the control thread. Every change is one transaction; whoever changes something applies a new catalog after it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "domain/access.h"
+#include "domain/catalog.h"
+#include "server/data_folder/keyring.h"
+#include "server/store/store.h"
+
+namespace noren::server {
+
+/// What an API does where its own settings say nothing, and what this server's rules are.
+struct ApiRules {
+  std::int64_t per_request_body_bytes = 0;
+  std::int64_t dedicated_body_bytes = 0;
+  std::int64_t deadline_ms = 0;
+  std::int64_t queue_limit_count = 0;
+  std::int64_t per_request_cost_count = 0;
+  std::int64_t free_apis_per_month_count = 0;
+};
+
+/// An API's own settings. 0: the server's.
+struct ApiSettings {
+  bool keep_output_names = false;
+  bool batching = true;
+  bool on_gpu = false;
+  int instances_count = 1;
+  int threads_count = 1;
+  std::int64_t body_limit_bytes = 0;
+  std::int64_t deadline_ms = 0;
+  std::int64_t queue_limit_count = 0;
+};
+std::string to_json(const ApiSettings& settings);
+/// kCorrupt where the stored text is none. A member that is not known is left alone: a newer server wrote it.
+Result<ApiSettings> settings_from_json(const std::string& text);
+
+struct NewApi {
+  JobRecord job;
+  ExecutionType type = ExecutionType::kPerRequest;
+  std::string id;  ///< empty: a new one
+  Secret key;      ///< empty: a new one
+  ApiSettings settings;
+  std::vector<std::string> ineligible_reasons;  ///< of the import, for per request
+};
+
+struct PublishedNow {
+  ApiRow row;
+  Secret key;
+};
+
+struct ApiChange {
+  std::optional<bool> enabled;
+};
+
+struct ShownKey {
+  std::string id;
+  std::string name;
+  Secret key;
+  WallUs created_us = 0;
+};
+
+class Apis {
+ public:
+  Apis(Store& store, const Keyring& keyring, const Clock& clock, const ApiRules& rules)
+      : store_(store), keyring_(keyring), clock_(clock), rules_(rules) {}
+
+  /// kAlreadyExists for an id that is taken, kFailedPrecondition for a model that does not qualify, kPermissionDenied
+  /// for what the owner's plan does not hold. `also` runs in the same transaction, after the rest.
+  Result<PublishedNow> publish(const Principal& owner, const NewApi& api,
+                               const std::function<Status(const PublishedNow&)>& also);
+  Result<ApiRow> find(const std::string& id);
+  Result<std::vector<ApiRow>> list(const std::string& owner_id, const Page& page);
+  Result<ApiRow> change(const ApiRow& row, const ApiChange& change);
+
+  struct Removed {
+    std::vector<std::string> released_blobs;
+  };
+  /// The API, its versions and keys, and the jobs that publish made for it alone.
+  Result<Removed> remove(const ApiRow& row);
+
+  Result<std::vector<ShownKey>> keys(const ApiRow& row);
+
+  /// Everything that is published, as of now.
+  Result<CatalogSnapshot> build_catalog();
+
+ private:
+  Status check_plan(const Principal& owner, const NewApi& api);
+  Result<PublishedApi> published(const ApiRow& row) const;
+
+  Store& store_;
+  const Keyring& keyring_;
+  const Clock& clock_;
+  ApiRules rules_;
+};
+
+/// Why a model may not be published per request, in sentences; empty: it may.
+std::vector<std::string> per_request_refusals(std::int64_t cost_parameter, const std::vector<std::string>& reasons,
+                                              const ApiRules& rules);
+
+}  // namespace noren::server

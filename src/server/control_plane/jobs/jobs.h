@@ -1,0 +1,79 @@
+// server/control_plane/jobs/jobs.h - Jobs: imported models, and the blobs that belong to them.
+// Called on the control thread, except keep_files, which belongs on the thread for large files. A blob is written before
+// the job that names it, and removed after the last one has gone and no import is under way, so that a name in the store
+// always has its bytes.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "server/blob/blob_store.h"
+#include "server/store/store.h"
+
+namespace noren::server {
+
+/// What the server itself reads out of an import's description.
+struct DescriptionFacts {
+  std::int64_t cost_parameter = 0;
+  /// Why it does not qualify for per request, but for its CostParameter, which is judged by this server's setting.
+  std::vector<std::string> reasons;
+};
+/// kInternal where it is not what an import writes: it comes from a worker and is not trusted.
+Result<DescriptionFacts> read_description(const std::string& description);
+
+struct NewJob {
+  std::string owner_id;
+  std::string project;
+  std::string name;
+  std::string file_name;
+  bool kept = false;
+  std::string description;
+};
+
+struct KeptFiles {
+  std::string upload_hash;
+  std::string package_hash;
+  std::int64_t upload_bytes = 0;
+};
+
+class Jobs {
+ public:
+  Jobs(Store& store, BlobStore& blobs, const Clock& clock) : store_(store), blobs_(blobs), clock_(clock) {}
+
+  /// Around each import: nothing is removed between begin and end.
+  void begin_import() { ++imports_count_; }
+  void end_import();
+
+  /// Writes both files into the blob store. Takes long; on any thread, between begin_import and end_import.
+  Result<KeptFiles> keep_files(const UniqueFd& upload, const UniqueFd& package);
+  /// Between begin_import and end_import.
+  Result<JobRecord> add(const NewJob& job, const KeptFiles& files);
+
+  Result<JobRecord> find(const std::string& id);
+  Result<std::vector<JobRecord>> list(const std::string& owner_id, const Page& page);
+  /// kFailedPrecondition where an API uses it.
+  Status remove(const JobRecord& job);
+
+  /// Forgets jobs that a publish left behind before `before_us`.
+  Status remove_abandoned(WallUs before_us);
+  /// Blobs that may be nobody's any more; they are removed when they are, and when no import is under way.
+  void release_blobs(const std::vector<std::string>& names);
+  /// At start: blobs that no job names, left by a crash.
+  Status remove_stray_blobs();
+
+ private:
+  void collect();
+
+  Store& store_;
+  BlobStore& blobs_;
+  const Clock& clock_;
+  int imports_count_ = 0;
+  std::set<std::string> released_;
+};
+
+}  // namespace noren::server

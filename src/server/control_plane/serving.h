@@ -1,0 +1,43 @@
+// server/control_plane/serving.h - What the control plane asks of the side that serves: the data plane and its instances.
+// Implemented by app, which moves each call to the event loop. Called on any thread; callbacks come on any thread, exactly
+// once each. Nothing here waits.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "domain/catalog.h"
+
+namespace noren::server {
+
+struct ImportRequest {
+  UniqueFd file;  ///< sealed
+  std::string file_name;
+  std::vector<std::string> input_rules;
+};
+
+struct ImportedModel {
+  std::string description;  ///< JSON, from a worker: untrusted
+  UniqueFd package;         ///< sealed
+};
+
+struct ServingState {
+  std::string word;    ///< "running", "stopped", …
+  std::string reason;  ///< why it is not running; may be empty
+};
+
+class Serving {
+ public:
+  virtual ~Serving() = default;
+  /// `applied` comes when every later request meets this catalog.
+  virtual void apply(CatalogSnapshot catalog, std::function<void()> applied) = 0;
+  /// Import in a throw-away worker. The error's text is for the person who uploads.
+  virtual void import(ImportRequest request, std::function<void(Result<ImportedModel>)> done) = 0;
+  /// How each of these APIs is right now, in their order.
+  virtual void describe(std::vector<std::string> api_ids, std::function<void(std::vector<ServingState>)> done) = 0;
+};
+
+}  // namespace noren::server

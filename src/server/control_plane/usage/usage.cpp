@@ -1,0 +1,54 @@
+#include "server/control_plane/usage/usage.h"
+
+#include <algorithm>
+
+#include "domain/quota.h"
+
+namespace noren::server {
+
+Status Usage::close_earlier_runs() {
+  return store_.transaction([&] { return store_.fold_other_runs(run_id_); });
+}
+
+Status Usage::put(const std::vector<Counted>& counted) {
+  if (counted.empty()) return Ok{};
+  std::vector<UsageRecord> records;
+  records.reserve(counted.size());
+  for (const Counted& each : counted) records.push_back({each.api_number, each.day, run_id_, each.count});
+  return store_.transaction([&] { return store_.put_usage(records); });
+}
+
+Result<std::vector<DayUsage>> Usage::list(std::uint32_t api_number, std::int32_t first_day, std::int32_t last_day) {
+  return store_.list_usage(api_number, first_day, last_day);
+}
+
+Result<std::int64_t> Usage::total(std::uint32_t api_number) { return store_.total_usage(api_number); }
+
+Result<std::int64_t> Usage::free_left(std::uint32_t api_number) {
+  ASSIGN_OR_RETURN(const std::int64_t leased, store_.leased(api_number));
+  return std::max<std::int64_t>(0, free_requests_count_ - leased);
+}
+
+Result<std::int64_t> Usage::lease(const std::string& api_id, std::int64_t wanted_count) {
+  std::int64_t granted = 0;
+  TRY(store_.transaction([&]() -> Status {
+    ASSIGN_OR_RETURN(const auto row, store_.find_api(api_id));
+    if (!row) return make_error(Code::kNotFound, "there is no API with this id");
+    ASSIGN_OR_RETURN(const std::int64_t left, free_left(row->api.number));
+    granted = lease_size(left, wanted_count);
+    if (granted == 0) return Ok{};
+    return store_.add_lease(row->api.number, run_id_, granted);
+  }));
+  return granted;
+}
+
+Status Usage::give_back(const std::string& api_id, std::int64_t count) {
+  if (count <= 0) return Ok{};
+  return store_.transaction([&]() -> Status {
+    ASSIGN_OR_RETURN(const auto row, store_.find_api(api_id));
+    if (!row) return Ok{};
+    return store_.add_lease(row->api.number, run_id_, -count);
+  });
+}
+
+}  // namespace noren::server

@@ -1,0 +1,65 @@
+#include "server/control_plane/usage/usage.h"
+
+#include <gtest/gtest.h>
+
+namespace noren::server {
+namespace {
+
+class UsageTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(store_->add_owner({"o1", OwnerKind::kPerson, "jun", OwnerPlan::kFree, Role::kUser, "", 0}).ok());
+    JobRecord job;
+    job.id = "job";
+    job.owner_id = "o1";
+    ASSERT_TRUE(store_->add_job(job).ok());
+    number_ = *store_->add_api({0, "x", "o1", ExecutionType::kPerRequest, true, "{}", "v1", 1, 1});
+    ASSERT_TRUE(store_->add_version({number_, "v1", "job", 1}).ok());
+  }
+  std::unique_ptr<Store> store_ = make_memory_store();
+  std::uint32_t number_ = 0;
+};
+
+TEST_F(UsageTest, CountsOfARunAreAbsoluteAndRunsAddUp) {
+  Usage first(*store_, "r1", 500);
+  ASSERT_TRUE(first.put({{number_, 10, 3}}).ok());
+  ASSERT_TRUE(first.put({{number_, 10, 5}}).ok());
+  ASSERT_TRUE(first.put({{number_, 10, 5}}).ok());
+  Usage second(*store_, "r2", 500);
+  ASSERT_TRUE(second.close_earlier_runs().ok());
+  ASSERT_TRUE(second.put({{number_, 10, 1}, {number_, 11, 1}}).ok());
+  EXPECT_EQ(*second.total(number_), 7);
+  EXPECT_EQ(second.list(number_, 10, 11)->front().count, 6);
+}
+
+TEST_F(UsageTest, ExactlyTheFreeRequestsAreLeasedOverAllRuns) {
+  std::int64_t granted = 0;
+  for (int run = 0;; ++run) {
+    Usage usage(*store_, "r" + std::to_string(run), 500);
+    const auto grant = usage.lease("x", 100);
+    ASSERT_TRUE(grant.ok());
+    if (*grant == 0) break;
+    granted += *grant;
+  }
+  EXPECT_EQ(granted, 500);
+}
+
+TEST_F(UsageTest, WhatIsGivenBackCanBeLeasedAgain) {
+  Usage usage(*store_, "r1", 2);
+  EXPECT_EQ(*usage.lease("x", 5), 1);
+  EXPECT_EQ(*usage.lease("x", 5), 1);
+  EXPECT_EQ(*usage.lease("x", 5), 0);
+  ASSERT_TRUE(usage.give_back("x", 1).ok());
+  EXPECT_EQ(*usage.free_left(number_), 1);
+  EXPECT_EQ(*usage.lease("x", 5), 1);
+  EXPECT_EQ(*usage.lease("x", 5), 0);
+}
+
+TEST_F(UsageTest, AnApiThatIsGoneLeasesNothing) {
+  Usage usage(*store_, "r1", 500);
+  EXPECT_EQ(usage.lease("gone", 5).error().code, Code::kNotFound);
+  EXPECT_TRUE(usage.give_back("gone", 5).ok());
+}
+
+}  // namespace
+}  // namespace noren::server
