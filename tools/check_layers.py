@@ -21,7 +21,7 @@ ROOMS = {
     "worker": ["link", "domain", "worker/*"],
     "server": ["link", "domain", "server/*"],
     "server/data_plane": ["link", "domain", "server/data_plane/*", "server/instances"],
-    "server/control_plane": ["domain", "server/store", "server/blob", "server/instances",
+    "server/control_plane": ["domain", "server/store", "server/blob", "server/keyring", "server/instances",
                              "server/management"],
     "cli": ["domain", "link"],
     "app": ["*"],

@@ -94,10 +94,11 @@ Error system_error(Code code, std::string text, std::string_view what);
 #define NOREN_CONCAT(a, b) NOREN_CONCAT_(a, b)
 
 /// TRY(call()): leaves the function with the error of a Status or Result, drops the value.
-#define TRY(expression)                                                        \
-  do {                                                                         \
-    auto try_result = (expression);                                            \
-    if (!try_result.ok()) return std::move(try_result).error();                \
+#define TRY(...) TRY_IMPL_(NOREN_CONCAT(try_result_, __COUNTER__), (__VA_ARGS__))
+#define TRY_IMPL_(temporary, expression)                              \
+  do {                                                                \
+    auto temporary = expression;                                      \
+    if (!temporary.ok()) return std::move(temporary).error();         \
   } while (false)
 
 /// ASSIGN_OR_RETURN(auto x, call()): x is the value, or the function returns the error.

@@ -1,5 +1,5 @@
-// domain/access.h - Access: what somebody may do. The one place that decides it; who asks must be told no by default.
-// Called by the management API for every request. Pure.
+// domain/access.h - Access: what somebody may do. The one place that decides it; who asks must be told no by
+// default. Called by the management API for every request. Pure.
 #pragma once
 
 #include <cstdint>
@@ -20,12 +20,12 @@ struct Principal {
 
 /// What a route of the management API needs.
 enum class Permission : std::uint8_t {
-  kSelf,       ///< about oneself and the server: anybody with credentials
+  kSelf,  ///< about oneself and the server: anybody with credentials
   kReadJobs,
   kWriteJobs,
   kReadApis,
   kWriteApis,
-  kReadKeys,   ///< in clear
+  kReadKeys,  ///< in clear
   kReadUsage,
 };
 

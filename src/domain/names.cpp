@@ -44,7 +44,8 @@ Status check_name(std::string_view what, std::string_view name) {
     if (!c) return invalid(subject + " is not UTF-8 text");
     if (is_control(*c)) return invalid(subject + " must not hold control characters");
     if (*c < 0x80 && kRefused.find(static_cast<char>(*c)) != std::string_view::npos)
-      return invalid(subject + " must not hold '" + name[place] + "' (nor any of " + std::string(kRefused) + ")");
+      return invalid(subject + " must not hold '" + name[place] + "' (nor any of " + std::string(kRefused) +
+                     ")");
   }
   if (count > kNameCharacters) return invalid(subject + " is longer than 255 characters");
   return Ok{};

@@ -1,5 +1,5 @@
-// domain/names.h - What names, ids and keys may be made of. Errors are sentences for the person who chose them.
-// Called at the edges where people's choices come in. Pure.
+// domain/names.h - What names, ids and keys may be made of. Errors are sentences for the person who chose
+// them. Called at the edges where people's choices come in. Pure.
 #pragma once
 
 #include <string>

@@ -8,7 +8,8 @@ namespace {
 TEST(Names, AreCheckedAsTheToolDid) {
   EXPECT_TRUE(check_name("name", "tutorial.basics.01_logistic_regression").ok());
   EXPECT_TRUE(check_name("name", "画像分類 その1").ok());
-  for (const char c : std::string("\\/:*?\"<>|;")) EXPECT_FALSE(check_name("name", std::string("a") + c).ok()) << c;
+  for (const char c : std::string("\\/:*?\"<>|;"))
+    EXPECT_FALSE(check_name("name", std::string("a") + c).ok()) << c;
   for (const char* bad : {"", "a\nb", "a\x7f", "a\xff", "\xc3", "\xed\xa0\x80", "\xc0\xaf", "\xc2\x85"})
     EXPECT_FALSE(check_name("name", bad).ok()) << bad;
 }

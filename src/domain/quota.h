@@ -8,8 +8,8 @@
 
 namespace noren {
 
-/// The size of a lease out of `left_count` free requests. Large while the end is far, so that leases are rare; 1 to 4 near
-/// it, so that a crash leaves few in doubt. Never more than is left or wanted.
+/// The size of a lease out of `left_count` free requests. Large while the end is far, so that leases are
+/// rare; 1 to 4 near it, so that a crash leaves few in doubt. Never more than is left or wanted.
 std::int64_t lease_size(std::int64_t left_count, std::int64_t wanted_count);
 
 /// Midnight (UTC) of the month's first day.

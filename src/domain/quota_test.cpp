@@ -16,7 +16,9 @@ TEST(Quota, LeasesShrinkTowardsTheEndAndNeverPassIt) {
   for (; left > 0; ++steps) {
     const std::int64_t size = lease_size(left, 1000);
     ASSERT_GE(size, 1);
-    if (left < 40) ASSERT_LE(size, 4);
+    if (left < 40) {
+      ASSERT_LE(size, 4);
+    }
     left -= size;
   }
   EXPECT_EQ(left, 0);

@@ -1,6 +1,6 @@
-// server/control_plane/serving.h - What the control plane asks of the side that serves: the data plane and its instances.
-// Implemented by app, which moves each call to the event loop. Called on any thread; callbacks come on any thread, exactly
-// once each. Nothing here waits.
+// server/control_plane/serving.h - What the control plane asks of the side that serves: the data plane and
+// its instances. Implemented by app, which moves each call to the event loop. Called on any thread; callbacks
+// come on any thread, exactly once each. Nothing here waits.
 #pragma once
 
 #include <functional>
@@ -37,7 +37,8 @@ class Serving {
   /// Import in a throw-away worker. The error's text is for the person who uploads.
   virtual void import(ImportRequest request, std::function<void(Result<ImportedModel>)> done) = 0;
   /// How each of these APIs is right now, in their order.
-  virtual void describe(std::vector<std::string> api_ids, std::function<void(std::vector<ServingState>)> done) = 0;
+  virtual void describe(std::vector<std::string> api_ids,
+                        std::function<void(std::vector<ServingState>)> done) = 0;
 };
 
 }  // namespace noren::server

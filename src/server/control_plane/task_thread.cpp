@@ -89,7 +89,8 @@ void TaskThread::post_after(std::int64_t delay_ms, Task task) {
   {
     const std::lock_guard lock(state_->mutex);
     if (state_->stopping) return;
-    state_->delayed.emplace(std::chrono::steady_clock::now() + std::chrono::milliseconds(delay_ms), std::move(task));
+    state_->delayed.emplace(std::chrono::steady_clock::now() + std::chrono::milliseconds(delay_ms),
+                            std::move(task));
   }
   state_->wake.notify_one();
 }

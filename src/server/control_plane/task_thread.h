@@ -1,6 +1,7 @@
-// server/control_plane/task_thread.h - A thread with a queue of tasks: the control thread, and one for large files.
-// Any thread may post; tasks run one after the other, in order. Everything that touches the store is a task of the control
-// thread, so the store needs no lock. A task never waits for another one of the same thread.
+// server/control_plane/task_thread.h - A thread with a queue of tasks: the control thread, and one for large
+// files. Any thread may post; tasks run one after the other, in order. Everything that touches the store is a
+// task of the control thread, so the store needs no lock. A task never waits for another one of the same
+// thread.
 #pragma once
 
 #include <cstdint>

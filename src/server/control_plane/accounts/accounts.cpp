@@ -24,8 +24,7 @@ Status Accounts::create_first_admin(const FirstAdmin& admin) {
     const std::string owner_id = random_id();
     TRY(store_.add_owner({owner_id, OwnerKind::kPerson, admin.name, OwnerPlan::kContract, Role::kAdmin,
                           password_hash, now_us}));
-    TRY(store_.add_token(
-        {random_id(), owner_id, "first", keyring_.digest_token(admin.token), now_us, 0}));
+    TRY(store_.add_token({random_id(), owner_id, "first", keyring_.digest_token(admin.token), now_us, 0}));
     return store_.set_meta(kFingerprint, keyring_.fingerprint());
   });
 }

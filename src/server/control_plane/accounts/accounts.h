@@ -1,5 +1,6 @@
 // server/control_plane/accounts/accounts.h - Accounts: who somebody is, by token, and the first admin.
-// Called on the control thread. Holds no clear secret beyond a call; what it makes is told once, to its caller.
+// Called on the control thread. Holds no clear secret beyond a call; what it makes is told once, to its
+// caller.
 #pragma once
 
 #include <string>
@@ -8,7 +9,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "domain/access.h"
-#include "server/data_folder/keyring.h"
+#include "server/keyring/keyring.h"
 #include "server/store/store.h"
 
 namespace noren::server {

@@ -16,7 +16,8 @@ Error no_such_api() { return make_error(Code::kNotFound, "there is no API with t
 
 }  // namespace
 
-std::vector<std::string> per_request_refusals(std::int64_t cost_parameter, const std::vector<std::string>& reasons,
+std::vector<std::string> per_request_refusals(std::int64_t cost_parameter,
+                                              const std::vector<std::string>& reasons,
                                               const ApiRules& rules) {
   std::vector<std::string> all;
   if (cost_parameter >= rules.per_request_cost_count)
@@ -29,13 +30,15 @@ std::vector<std::string> per_request_refusals(std::int64_t cost_parameter, const
 Status Apis::check_plan(const Principal& owner, const NewApi& api) {
   if (owner.plan == Plan::kPaid) return Ok{};
   if (api.type == ExecutionType::kDedicated)
-    return make_error(Code::kPermissionDenied, "a dedicated instance needs a paid plan (a contract or a card)");
+    return make_error(Code::kPermissionDenied,
+                      "a dedicated instance needs a paid plan (a contract or a card)");
   ASSIGN_OR_RETURN(const std::int64_t created,
                    store_.count_apis_created(owner.owner_id, month_start_us(clock_.wall_us())));
   if (created >= rules_.free_apis_per_month_count)
-    return make_error(Code::kPermissionDenied,
-                      fmt::format("the free plan creates at most {} APIs a month, and this month's are used up",
-                                  rules_.free_apis_per_month_count));
+    return make_error(
+        Code::kPermissionDenied,
+        fmt::format("the free plan creates at most {} APIs a month, and this month's are used up",
+                    rules_.free_apis_per_month_count));
   return Ok{};
 }
 
@@ -64,7 +67,8 @@ Result<PublishedNow> Apis::publish(const Principal& owner, const NewApi& api,
     record.created_us = record.modified_us = now_us;
     auto number = store_.add_api(record);
     if (!number.ok() && number.error().code == Code::kAlreadyExists)
-      return make_error(Code::kAlreadyExists, fmt::format("an API with the id '{}' exists already", record.id));
+      return make_error(Code::kAlreadyExists,
+                        fmt::format("an API with the id '{}' exists already", record.id));
     if (!number.ok()) return number.error();
     TRY(store_.add_version({*number, record.version_label, api.job.id, now_us}));
     KeyRecord key{random_id(), *number, kFirstKeyName, keyring_.digest_api_key(made.key), "", now_us};

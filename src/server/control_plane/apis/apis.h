@@ -1,5 +1,6 @@
-// server/control_plane/apis/apis.h - APIs: publish, change, delete, keys, and the catalog that the data plane reads.
-// Called on the control thread. Every change is one transaction; whoever changes something applies a new catalog after it.
+// server/control_plane/apis/apis.h - APIs: publish, change, delete, keys, and the catalog that the data plane
+// reads. Called on the control thread. Every change is one transaction; whoever changes something applies a
+// new catalog after it.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@
 #include "base/secret.h"
 #include "domain/access.h"
 #include "domain/catalog.h"
-#include "server/data_folder/keyring.h"
+#include "server/keyring/keyring.h"
 #include "server/store/store.h"
 
 namespace noren::server {
@@ -73,8 +74,9 @@ class Apis {
   Apis(Store& store, const Keyring& keyring, const Clock& clock, const ApiRules& rules)
       : store_(store), keyring_(keyring), clock_(clock), rules_(rules) {}
 
-  /// kAlreadyExists for an id that is taken, kFailedPrecondition for a model that does not qualify, kPermissionDenied
-  /// for what the owner's plan does not hold. `also` runs in the same transaction, after the rest.
+  /// kAlreadyExists for an id that is taken, kFailedPrecondition for a model that does not qualify,
+  /// kPermissionDenied for what the owner's plan does not hold. `also` runs in the same transaction, after
+  /// the rest.
   Result<PublishedNow> publish(const Principal& owner, const NewApi& api,
                                const std::function<Status(const PublishedNow&)>& also);
   Result<ApiRow> find(const std::string& id);
@@ -103,7 +105,7 @@ class Apis {
 };
 
 /// Why a model may not be published per request, in sentences; empty: it may.
-std::vector<std::string> per_request_refusals(std::int64_t cost_parameter, const std::vector<std::string>& reasons,
-                                              const ApiRules& rules);
+std::vector<std::string> per_request_refusals(std::int64_t cost_parameter,
+                                              const std::vector<std::string>& reasons, const ApiRules& rules);
 
 }  // namespace noren::server

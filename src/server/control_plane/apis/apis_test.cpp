@@ -10,7 +10,8 @@ constexpr WallUs kJuly = 1'594'098'000'000'000;  // 2020-07-07
 class ApisTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    for (const auto& [id, plan] : {std::pair("paid", OwnerPlan::kContract), std::pair("free", OwnerPlan::kFree)})
+    for (const auto& [id, plan] :
+         {std::pair("paid", OwnerPlan::kContract), std::pair("free", OwnerPlan::kFree)})
       ASSERT_TRUE(store_->add_owner({id, OwnerKind::kPerson, id, plan, Role::kUser, "", 0}).ok());
   }
   JobRecord job(const std::string& id, std::int64_t cost = 1, const std::string& owner_id = "paid") {
@@ -100,7 +101,9 @@ TEST_F(ApisTest, TheFreePlanIsBoundedByMonthAndType) {
   for (int i = 0; i < 10; ++i) {
     const auto made = publish(free_, {.job = job("f" + std::to_string(i))});
     ASSERT_TRUE(made.ok()) << i;
-    if (i == 0) ASSERT_TRUE(apis_.remove(made->row).ok());  // a deleted one counts too
+    if (i == 0) {
+      ASSERT_TRUE(apis_.remove(made->row).ok());  // a deleted one counts too
+    }
   }
   EXPECT_EQ(publish(free_, {.job = job("g")}).error().code, Code::kPermissionDenied);
   EXPECT_TRUE(publish(paid_, {.job = job("h")}).ok());
@@ -156,7 +159,8 @@ TEST_F(ApisTest, OwnSettingsWinOverTheServers) {
   settings.batching = false;
   settings.threads_count = 2;
   settings.body_limit_bytes = 77;
-  const auto made = publish(paid_, {.job = job("j"), .type = ExecutionType::kDedicated, .settings = settings});
+  const auto made =
+      publish(paid_, {.job = job("j"), .type = ExecutionType::kDedicated, .settings = settings});
   const auto catalog = apis_.build_catalog();
   const PublishedApi* api = (*catalog)->find(made->row.api.id);
   EXPECT_TRUE(api->keep_output_names);

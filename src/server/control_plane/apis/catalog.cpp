@@ -54,7 +54,8 @@ Result<CatalogSnapshot> Apis::build_catalog() {
       auto api = published(row);
       if (!api.ok()) {
         // One damaged row must not take the others down.
-        log(LogLevel::kError, "catalog.api_left_out", {{"api", row.api.id}, {"error", describe(api.error())}});
+        log(LogLevel::kError, "catalog.api_left_out",
+            {{"api", row.api.id}, {"error", describe(api.error())}});
         continue;
       }
       api->keys = std::move(keys_of[row.api.number]);

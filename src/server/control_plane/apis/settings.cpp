@@ -51,11 +51,13 @@ Result<ApiSettings> settings_from_json(const std::string& text) {
   ApiSettings settings;
   if (!failure && value.is_object()) {
     const json::object& object = value.get_object();
-    if (take(object, "keep_output_names", settings.keep_output_names) && take(object, "batching", settings.batching) &&
-        take(object, "on_gpu", settings.on_gpu) && take(object, "instances", settings.instances_count) &&
+    if (take(object, "keep_output_names", settings.keep_output_names) &&
+        take(object, "batching", settings.batching) && take(object, "on_gpu", settings.on_gpu) &&
+        take(object, "instances", settings.instances_count) &&
         take(object, "threads", settings.threads_count) &&
         take(object, "body_limit_bytes", settings.body_limit_bytes) &&
-        take(object, "deadline_ms", settings.deadline_ms) && take(object, "queue_limit", settings.queue_limit_count))
+        take(object, "deadline_ms", settings.deadline_ms) &&
+        take(object, "queue_limit", settings.queue_limit_count))
       return settings;
   }
   return make_error(Code::kCorrupt, "the stored settings of an API are damaged", text.substr(0, 200));

@@ -34,7 +34,8 @@ Result<DescriptionFacts> read_description(const std::string& description) {
   const json::value* reasons = per_request != nullptr ? member(*per_request, "reasons") : nullptr;
   if (reasons == nullptr || !reasons->is_array()) return internal("description: no reasons");
   for (const json::value& reason : reasons->get_array()) {
-    if (!reason.is_string() || facts.reasons.size() == kReasonsCount) return internal("description: bad reasons");
+    if (!reason.is_string() || facts.reasons.size() == kReasonsCount)
+      return internal("description: bad reasons");
     std::string text(reason.get_string());
     if (!text.starts_with("CostParameter ")) facts.reasons.push_back(text.substr(0, limits::kDetailBytes));
   }

@@ -54,7 +54,8 @@ Result<std::vector<JobRecord>> Jobs::list(const std::string& owner_id, const Pag
 Status Jobs::remove(const JobRecord& job) {
   const Status removed = store_.transaction([&]() -> Status {
     ASSIGN_OR_RETURN(const bool used, store_.job_is_used(job.id));
-    if (used) return make_error(Code::kFailedPrecondition, "an API still uses this job: delete the API first");
+    if (used)
+      return make_error(Code::kFailedPrecondition, "an API still uses this job: delete the API first");
     return store_.delete_job(job.id);
   });
   if (removed.ok()) release_blobs({job.upload_hash, job.package_hash});

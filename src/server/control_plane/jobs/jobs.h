@@ -1,7 +1,7 @@
 // server/control_plane/jobs/jobs.h - Jobs: imported models, and the blobs that belong to them.
-// Called on the control thread, except keep_files, which belongs on the thread for large files. A blob is written before
-// the job that names it, and removed after the last one has gone and no import is under way, so that a name in the store
-// always has its bytes.
+// Called on the control thread, except keep_files, which belongs on the thread for large files. A blob is
+// written before the job that names it, and removed after the last one has gone and no import is under way,
+// so that a name in the store always has its bytes.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,8 @@ namespace noren::server {
 /// What the server itself reads out of an import's description.
 struct DescriptionFacts {
   std::int64_t cost_parameter = 0;
-  /// Why it does not qualify for per request, but for its CostParameter, which is judged by this server's setting.
+  /// Why it does not qualify for per request, but for its CostParameter, which is judged by this server's
+  /// setting.
   std::vector<std::string> reasons;
 };
 /// kInternal where it is not what an import writes: it comes from a worker and is not trusted.

@@ -8,16 +8,19 @@ namespace noren::server {
 namespace {
 
 constexpr const char* kDescription =
-    R"({"statistics":{"CostParameter":123},"per_request":{"eligible":false,"reasons":["CostParameter is 9","slow"]}})";
+    R"({"statistics":{"CostParameter":123},)"
+    R"("per_request":{"eligible":false,"reasons":["CostParameter is 9","slow"]}})";
 
 class JobsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(store_->add_owner({"o1", OwnerKind::kPerson, "jun", OwnerPlan::kFree, Role::kUser, "", 0}).ok());
+    ASSERT_TRUE(
+        store_->add_owner({"o1", OwnerKind::kPerson, "jun", OwnerPlan::kFree, Role::kUser, "", 0}).ok());
   }
   JobRecord import(const std::string& upload, const std::string& package) {
     jobs_.begin_import();
-    const auto files = jobs_.keep_files(*sealed_memfd("u", bytes_of(upload)), *sealed_memfd("p", bytes_of(package)));
+    const auto files =
+        jobs_.keep_files(*sealed_memfd("u", bytes_of(upload)), *sealed_memfd("p", bytes_of(package)));
     EXPECT_TRUE(files.ok());
     const auto job = jobs_.add({"o1", "p", "n", "n.nnp", false, kDescription}, *files);
     EXPECT_TRUE(job.ok());
@@ -53,7 +56,8 @@ TEST_F(JobsTest, ABlobGoesWithItsLastJob) {
 TEST_F(JobsTest, NothingIsRemovedWhileAnImportIsUnderWay) {
   const JobRecord one = import("upload", "package");
   jobs_.begin_import();
-  const auto files = jobs_.keep_files(*sealed_memfd("u", bytes_of("upload")), *sealed_memfd("p", bytes_of("package")));
+  const auto files =
+      jobs_.keep_files(*sealed_memfd("u", bytes_of("upload")), *sealed_memfd("p", bytes_of("package")));
   ASSERT_TRUE(jobs_.remove(one).ok());
   EXPECT_EQ(blobs_count(), 2u);
   const auto two = jobs_.add({"o1", "p", "n", "n.nnp", false, kDescription}, *files);
@@ -64,7 +68,8 @@ TEST_F(JobsTest, NothingIsRemovedWhileAnImportIsUnderWay) {
 
 TEST_F(JobsTest, AnImportThatFailsLeavesNothing) {
   jobs_.begin_import();
-  const auto files = jobs_.keep_files(*sealed_memfd("u", bytes_of("upload")), *sealed_memfd("p", bytes_of("package")));
+  const auto files =
+      jobs_.keep_files(*sealed_memfd("u", bytes_of("upload")), *sealed_memfd("p", bytes_of("package")));
   EXPECT_EQ(jobs_.add({"o1", "p", "n", "n.nnp", false, "not json"}, *files).error().code, Code::kInternal);
   jobs_.release_blobs({files->upload_hash, files->package_hash});
   jobs_.end_import();
@@ -97,10 +102,11 @@ TEST(Description, FactsAreReadAndEverythingElseIsRefused) {
   ASSERT_TRUE(facts.ok());
   EXPECT_EQ(facts->cost_parameter, 123);
   EXPECT_EQ(facts->reasons, std::vector<std::string>{"slow"});
-  for (const char* bad : {"", "[]", "{}", R"({"statistics":{"CostParameter":-1},"per_request":{"reasons":[]}})",
-                          R"({"statistics":{"CostParameter":1}})",
-                          R"({"statistics":{"CostParameter":1},"per_request":{"reasons":[1]}})",
-                          R"({"statistics":{"CostParameter":1e300},"per_request":{"reasons":[]}})"})
+  for (const char* bad :
+       {"", "[]", "{}", R"({"statistics":{"CostParameter":-1},"per_request":{"reasons":[]}})",
+        R"({"statistics":{"CostParameter":1}})",
+        R"({"statistics":{"CostParameter":1},"per_request":{"reasons":[1]}})",
+        R"({"statistics":{"CostParameter":1e300},"per_request":{"reasons":[]}})"})
     EXPECT_FALSE(read_description(bad).ok()) << bad;
   EXPECT_FALSE(read_description(std::string(100'000, '[')).ok());
 }

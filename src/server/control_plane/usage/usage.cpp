@@ -18,7 +18,8 @@ Status Usage::put(const std::vector<Counted>& counted) {
   return store_.transaction([&] { return store_.put_usage(records); });
 }
 
-Result<std::vector<DayUsage>> Usage::list(std::uint32_t api_number, std::int32_t first_day, std::int32_t last_day) {
+Result<std::vector<DayUsage>> Usage::list(std::uint32_t api_number, std::int32_t first_day,
+                                          std::int32_t last_day) {
   return store_.list_usage(api_number, first_day, last_day);
 }
 

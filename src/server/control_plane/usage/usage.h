@@ -1,6 +1,7 @@
 // server/control_plane/usage/usage.h - Usage: successes counted for good, and free requests handed out.
-// Called on the control thread. The data plane counts from this run's zero and says absolute numbers, so that saying one
-// twice changes nothing; a lease is in the store before it is granted, so that a crash never gives a request away twice.
+// Called on the control thread. The data plane counts from this run's zero and says absolute numbers, so that
+// saying one twice changes nothing; a lease is in the store before it is granted, so that a crash never gives
+// a request away twice.
 #pragma once
 
 #include <cstdint>

@@ -8,7 +8,8 @@ namespace {
 class UsageTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(store_->add_owner({"o1", OwnerKind::kPerson, "jun", OwnerPlan::kFree, Role::kUser, "", 0}).ok());
+    ASSERT_TRUE(
+        store_->add_owner({"o1", OwnerKind::kPerson, "jun", OwnerPlan::kFree, Role::kUser, "", 0}).ok());
     JobRecord job;
     job.id = "job";
     job.owner_id = "o1";

@@ -1,4 +1,4 @@
-#include "server/data_folder/keyring.h"
+#include "server/keyring/keyring.h"
 
 #include <sodium.h>
 

@@ -1,4 +1,4 @@
-// server/data_folder/keyring.h - The keyring: what the master key is used for, and nothing else.
+// server/keyring/keyring.h - The keyring: what the master key is used for, and nothing else.
 // Made at start from DIR/master.key or the environment; used on the control thread. The data plane gets the
 // digest key alone. A stolen database without the master key holds neither keys nor anything that a guess
 // could be tested against.
