@@ -30,6 +30,7 @@ target_link_libraries(soci_sqlite INTERFACE ${SOCI_SQLITE_LIBRARY} ${SOCI_CORE_L
 # ONNX Runtime: the system's where it has one, else what tools/bootstrap.sh put into NOREN_DEPENDENCIES.
 # Programs in build/bin find it by an rpath that starts at their own place, so that a moved build folder still
 # runs.
+set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
 find_package(onnxruntime CONFIG QUIET)
 if(NOT TARGET onnxruntime::onnxruntime)
   set(ONNXRUNTIME_LIBRARY "${NOREN_DEPENDENCIES}/onnxruntime/lib/libonnxruntime.so.1")
