@@ -170,6 +170,8 @@ def check_names(file):
         return
     for number, line in enumerate(file.code_lines, 1):
         for word in re.findall(r"(?<![\w:.>])[A-Za-z]\w*", line):
+            if word.isupper():
+                continue  # a macro of the system's
             for part in re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower().split("_"):
                 if part in BANNED_WORDS and introduces(line, word):
                     file.add(number, "word", f"'{word}': write {BANNED_WORDS[part]} for '{part}'")
