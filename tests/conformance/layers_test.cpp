@@ -11,7 +11,7 @@
 #include <iostream>
 
 #include "worker/engine/package.h"
-#include "worker/model_file/nnp.h"
+#include "worker/model_file/nnp/nnp.h"
 #include "worker/translate/translate.h"
 
 namespace noren::worker {

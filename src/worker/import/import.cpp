@@ -5,7 +5,7 @@
 #include "worker/import/description.h"
 #include "worker/import/onnx_import.h"
 #include "worker/import/verify.h"
-#include "worker/model_file/nnp.h"
+#include "worker/model_file/nnp/nnp.h"
 #include "worker/translate/translate.h"
 
 namespace noren::worker {
