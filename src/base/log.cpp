@@ -70,12 +70,13 @@ void log(LogLevel level, std::string_view event, std::initializer_list<LogField>
                          : fmt::format("{} {} {}", time, name, event);
   for (const LogField& field : fields) {
     if (line.size() > limits::kLogLineBytes) break;
-    line += format == LogFormat::kJson ? fmt::format(",\"{}\":", field.name) : fmt::format(" {}=", field.name);
+    line +=
+        format == LogFormat::kJson ? fmt::format(",\"{}\":", field.name) : fmt::format(" {}=", field.name);
     append_value(line, field, format);
   }
   line += format == LogFormat::kJson ? "}\n" : "\n";
-  // One write call keeps lines of several threads and processes apart. A log that can't be written is lost: there
-  // is nowhere left to say so.
+  // One write call keeps lines of several threads and processes apart. A log that can't be written is lost:
+  // there is nowhere left to say so.
   static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
 }
 

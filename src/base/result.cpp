@@ -8,9 +8,9 @@ namespace noren {
 
 std::string_view code_name(Code code) {
   static constexpr std::array<std::string_view, 13> kNames = {
-      "invalid_argument", "not_found",   "already_exists", "permission_denied", "unauthenticated",
-      "failed_precondition", "too_large", "exhausted",     "deadline_exceeded", "unavailable",
-      "unsupported",      "corrupt",     "internal"};
+      "invalid_argument",    "not_found", "already_exists", "permission_denied", "unauthenticated",
+      "failed_precondition", "too_large", "exhausted",      "deadline_exceeded", "unavailable",
+      "unsupported",         "corrupt",   "internal"};
   const auto index = static_cast<std::size_t>(code);
   CHECK(index < kNames.size());
   return kNames[index];
@@ -26,7 +26,8 @@ std::string describe(const Error& error) {
 
 Error system_error(Code code, std::string text, std::string_view what) {
   const int number = errno;
-  return make_error(code, std::move(text), std::string(what) + ": " + std::generic_category().message(number));
+  return make_error(code, std::move(text),
+                    std::string(what) + ": " + std::generic_category().message(number));
 }
 
 }  // namespace noren

@@ -26,7 +26,8 @@ std::uint64_t size_behind(const Frame& frame) { return size_of(frame.descriptor.
 TEST(Channel, ManyFramesArriveWithOneReceive) {
   Pair pair;
   FrameWriter writer;
-  for (std::uint64_t id = 0; id < 50; ++id) writer.add({.type = FrameType::kInfer, .id = id}, bytes_of("body"));
+  for (std::uint64_t id = 0; id < 50; ++id)
+    writer.add({.type = FrameType::kInfer, .id = id}, bytes_of("body"));
   EXPECT_EQ(send(pair.left.get(), writer, Wait::kBlock).value(), Sent::kAll);
   FrameReader reader(limits::kMiB);
   EXPECT_EQ(receive(pair.right.get(), reader, Wait::kBlock, Descriptors::kRefuse).value(), Received::kBytes);
@@ -36,7 +37,8 @@ TEST(Channel, ManyFramesArriveWithOneReceive) {
     EXPECT_EQ(frame->header.id, id);
     EXPECT_EQ(text_of(reader.payload(*frame)), "body");
   }
-  EXPECT_EQ(receive(pair.right.get(), reader, Wait::kNever, Descriptors::kRefuse).value(), Received::kNothing);
+  EXPECT_EQ(receive(pair.right.get(), reader, Wait::kNever, Descriptors::kRefuse).value(),
+            Received::kNothing);
   pair.left.reset();
   EXPECT_EQ(receive(pair.right.get(), reader, Wait::kBlock, Descriptors::kRefuse).value(), Received::kEnd);
 }
@@ -88,7 +90,8 @@ TEST(Channel, AFullSocketTakesTheRestLater) {
   FrameReader reader(limits::kFramePayloadBytes);
   std::optional<Frame> frame;
   while (!frame.has_value()) {
-    EXPECT_EQ(receive(pair.right.get(), reader, Wait::kBlock, Descriptors::kAccept).value(), Received::kBytes);
+    EXPECT_EQ(receive(pair.right.get(), reader, Wait::kBlock, Descriptors::kAccept).value(),
+              Received::kBytes);
     frame = reader.next().value();
   }
   rest.join();

@@ -66,8 +66,8 @@ FrameReader::FrameReader(std::size_t payload_limit_bytes)
 void FrameReader::reserve(std::size_t capacity) {
   auto larger = std::make_unique_for_overwrite<std::uint8_t[]>(capacity + limits::kFramePaddingBytes);
   if (end_ > 0) std::memcpy(larger.get(), buffer_.get(), end_);
-  // Parsers read padding but never interpret it. What lies between is received bytes or was never touched, and pages
-  // that nobody touches cost nothing.
+  // Parsers read padding but never interpret it. What lies between is received bytes or was never touched,
+  // and pages that nobody touches cost nothing.
   std::memset(larger.get() + capacity, 0, limits::kFramePaddingBytes);
   buffer_ = std::move(larger);
   capacity_ = capacity;

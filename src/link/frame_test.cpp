@@ -99,8 +99,8 @@ TEST(Frames, ComeOutAsTheyWentInHoweverTheStreamIsCut) {
 }
 
 TEST(Frames, HeaderOnTheWireIsFixed) {
-  FrameHeader header{FrameType::kInfer, kGzip, 0x01020304, 0x1112131415161718, 0x2122232425262728, 0x31323334,
-                     0x41424344};
+  FrameHeader header{FrameType::kInfer,  kGzip,      0x01020304, 0x1112131415161718,
+                     0x2122232425262728, 0x31323334, 0x41424344};
   std::array<std::uint8_t, kHeaderBytes> bytes{};
   encode_header(header, bytes);
   const std::array<std::uint8_t, kHeaderBytes> expected = {

@@ -15,7 +15,7 @@ constexpr std::size_t kListCount = 1'000;
 class Encoder {
  public:
   template <typename T>
-    requires std::integral<T> || std::is_enum_v<T>
+  requires std::integral<T> || std::is_enum_v<T>
   void field(const T& value) {
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(&value);
     bytes_.insert(bytes_.end(), bytes, bytes + sizeof value);
@@ -40,7 +40,7 @@ class Decoder {
  public:
   explicit Decoder(ByteView bytes) : bytes_(bytes) {}
   template <typename T>
-    requires std::integral<T> || std::is_enum_v<T>
+  requires std::integral<T> || std::is_enum_v<T>
   void field(T& value) {
     if (!take(sizeof value)) return;
     if constexpr (std::is_same_v<T, bool>) {

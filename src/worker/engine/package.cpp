@@ -16,7 +16,7 @@ constexpr std::uint32_t kListCount = 1'000'000;
 class Writer {
  public:
   template <typename T>
-    requires std::integral<T> || std::floating_point<T> || std::is_enum_v<T>
+  requires std::integral<T> || std::floating_point<T> || std::is_enum_v<T>
   void field(const T& value) {
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(&value);
     out_.insert(out_.end(), bytes, bytes + sizeof value);
@@ -51,7 +51,7 @@ class Reader {
   bool at_end() const { return ok_ && position_ == bytes_.size(); }
 
   template <typename T>
-    requires std::integral<T> || std::floating_point<T> || std::is_enum_v<T>
+  requires std::integral<T> || std::floating_point<T> || std::is_enum_v<T>
   void field(T& value) {
     if (const auto view = take(sizeof value); !view.empty()) std::memcpy(&value, view.data(), sizeof value);
   }
@@ -94,26 +94,26 @@ class Reader {
 
 // The format, said once for both directions.
 template <typename Archive, typename T>
-  requires std::same_as<std::remove_const_t<T>, ImageRule>
+requires std::same_as<std::remove_const_t<T>, ImageRule>
 void visit(Archive& archive, T& rule) {
-  archive.field(rule.layout), archive.field(rule.normalize), archive.field(rule.scale), archive.field(rule.offset),
-      archive.field(rule.reverse_channels);
+  archive.field(rule.layout), archive.field(rule.normalize), archive.field(rule.scale),
+      archive.field(rule.offset), archive.field(rule.reverse_channels);
 }
 template <typename Archive, typename T>
-  requires std::same_as<std::remove_const_t<T>, InputSignature>
+requires std::same_as<std::remove_const_t<T>, InputSignature>
 void visit(Archive& archive, T& input) {
-  archive.field(input.name), archive.field(input.variable), archive.field(input.graph_name), archive.field(input.type),
-      archive.field(input.shape), archive.field(input.has_batch_axis);
+  archive.field(input.name), archive.field(input.variable), archive.field(input.graph_name),
+      archive.field(input.type), archive.field(input.shape), archive.field(input.has_batch_axis);
   visit(archive, input.image);
 }
 template <typename Archive, typename T>
-  requires std::same_as<std::remove_const_t<T>, OutputSignature>
+requires std::same_as<std::remove_const_t<T>, OutputSignature>
 void visit(Archive& archive, T& output) {
   archive.field(output.name), archive.field(output.variable), archive.field(output.graph_name),
       archive.field(output.type), archive.field(output.shape), archive.field(output.has_batch_axis);
 }
 template <typename Archive, typename T>
-  requires std::same_as<std::remove_const_t<T>, ExecutorSignature>
+requires std::same_as<std::remove_const_t<T>, ExecutorSignature>
 void visit(Archive& archive, T& executor) {
   archive.field(executor.name), archive.field(executor.inputs), archive.field(executor.outputs),
       archive.field(executor.evaluations_count), archive.field(executor.evaluation_mode),
@@ -121,7 +121,9 @@ void visit(Archive& archive, T& executor) {
 }
 
 template <typename T>
-concept Visited = requires(Writer& writer, const T& value) { visit(writer, value); };
+concept Visited = requires(Writer& writer, const T& value) {
+  visit(writer, value);
+};
 
 template <typename T>
 void Writer::item_(const T& item) {
@@ -181,13 +183,15 @@ Result<Package> decode_package(ByteView bytes) {
   for (const char expected : kMagic) {
     char found = 0;
     reader.field(found);
-    if (found != expected) return make_error(Code::kCorrupt, "the stored model is damaged or of another release");
+    if (found != expected)
+      return make_error(Code::kCorrupt, "the stored model is damaged or of another release");
   }
   Package package;
   reader.field(package.signature.executors);
   for (std::size_t i = 0; reader.ok() && i < package.signature.executors.size(); ++i)
     package.models.push_back(reader.blob());
-  if (!reader.at_end() || !is_sound(package.signature)) return make_error(Code::kCorrupt, "the stored model is damaged");
+  if (!reader.at_end() || !is_sound(package.signature))
+    return make_error(Code::kCorrupt, "the stored model is damaged");
   return package;
 }
 

@@ -46,7 +46,8 @@ class Evaluations {
 };
 
 bool all_float(const std::vector<Tensor>& tensors) {
-  return std::all_of(tensors.begin(), tensors.end(), [](const Tensor& t) { return t.type() == ElementType::kFloat32; });
+  return std::all_of(tensors.begin(), tensors.end(),
+                     [](const Tensor& t) { return t.type() == ElementType::kFloat32; });
 }
 
 /// Stacks row inputs along axis 0.
@@ -58,7 +59,8 @@ Tensor stack(std::span<const std::vector<Tensor>> rows, std::size_t input_index)
   for (std::size_t r = 0; r < rows.size(); ++r) {
     const Tensor& row = rows[r][input_index];
     CHECK(row.size_bytes() == first.size_bytes());
-    if (row.size_bytes() > 0) std::memcpy(stacked.raw() + r * first.size_bytes(), row.raw(), row.size_bytes());
+    if (row.size_bytes() > 0)
+      std::memcpy(stacked.raw() + r * first.size_bytes(), row.raw(), row.size_bytes());
   }
   return stacked;
 }
@@ -76,7 +78,8 @@ struct ServableModel::State {
 ServableModel::ServableModel(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ServableModel::~ServableModel() = default;
 
-Result<std::unique_ptr<ServableModel>> ServableModel::open(ByteView package_bytes, const EngineOptions& options) {
+Result<std::unique_ptr<ServableModel>> ServableModel::open(ByteView package_bytes,
+                                                           const EngineOptions& options) {
   auto state = std::make_unique<State>();
   ASSIGN_OR_RETURN(state->package, decode_package(package_bytes));
   state->options = options;
@@ -112,7 +115,8 @@ Status ServableModel::prepare(std::size_t executor_index) {
   const ExecutorSignature& executor = signature().executors[executor_index];
   ASSIGN_OR_RETURN(state_->input_order[executor_index], match(session->inputs(), executor.inputs));
   ASSIGN_OR_RETURN(state_->output_order[executor_index], match(session->outputs(), executor.outputs));
-  if (session->inputs().size() != executor.inputs.size()) return make_error(Code::kCorrupt, "the stored model is damaged");
+  if (session->inputs().size() != executor.inputs.size())
+    return make_error(Code::kCorrupt, "the stored model is damaged");
   state_->sessions[executor_index] = std::move(session);
   return Ok{};
 }
@@ -135,7 +139,8 @@ Result<std::vector<Tensor>> ServableModel::run(std::size_t executor_index, std::
   }
   if (combine) evaluations.finish(executor.evaluation_mode, results);
   std::vector<Tensor> outputs;
-  for (const std::size_t position : state_->output_order[executor_index]) outputs.push_back(results[position]);
+  for (const std::size_t position : state_->output_order[executor_index])
+    outputs.push_back(results[position]);
   return outputs;
 }
 

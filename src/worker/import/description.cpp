@@ -11,8 +11,12 @@ json::array shape_json(const Shape& shape) { return json::array(shape.begin(), s
 
 json::array texts(const std::vector<std::string>& list) { return json::array(list.begin(), list.end()); }
 
-json::object port_json(const std::string& name, const std::string& variable, ElementType type, const Shape& shape) {
-  return {{"name", name}, {"variable", variable}, {"type", element_type_name(type)}, {"shape", shape_json(shape)}};
+json::object port_json(const std::string& name, const std::string& variable, ElementType type,
+                       const Shape& shape) {
+  return {{"name", name},
+          {"variable", variable},
+          {"type", element_type_name(type)},
+          {"shape", shape_json(shape)}};
 }
 
 json::object executor_json(const ExecutorSignature& executor, const std::string& network) {
@@ -24,9 +28,13 @@ json::object executor_json(const ExecutorSignature& executor, const std::string&
   }
   for (const OutputSignature& output : executor.outputs)
     outputs.push_back(port_json(output.name, output.variable, output.type, output.shape));
-  return {{"name", executor.name},       {"network", network},          {"inputs", std::move(inputs)},
-          {"outputs", std::move(outputs)}, {"evaluations", executor.evaluations_count},
-          {"batchable", executor.batchable}, {"random", executor.random}};
+  return {{"name", executor.name},
+          {"network", network},
+          {"inputs", std::move(inputs)},
+          {"outputs", std::move(outputs)},
+          {"evaluations", executor.evaluations_count},
+          {"batchable", executor.batchable},
+          {"random", executor.random}};
 }
 
 /// Counts are whole numbers; JSON shows them so.

@@ -21,16 +21,18 @@ std::string with_commas(std::int64_t number) {
 void judge_per_request(Description& description, std::int64_t slowest_run_ns) {
   const auto cost = static_cast<std::int64_t>(description.statistics.parameter);
   if (cost >= limits::kPerRequestCostParameterCount)
-    description.per_request_reasons.push_back("CostParameter is " + with_commas(cost) + ", it must be under " +
+    description.per_request_reasons.push_back("CostParameter is " + with_commas(cost) +
+                                              ", it must be under " +
                                               with_commas(limits::kPerRequestCostParameterCount));
   if (slowest_run_ns > limits::kInferenceDeadlineMs * 1'000'000)
-    description.per_request_reasons.push_back("one inference took " + std::to_string(slowest_run_ns / 1'000'000'000) +
-                                              " s, it must end within " +
-                                              std::to_string(limits::kInferenceDeadlineMs / 1000) + " s");
+    description.per_request_reasons.push_back(
+        "one inference took " + std::to_string(slowest_run_ns / 1'000'000'000) + " s, it must end within " +
+        std::to_string(limits::kInferenceDeadlineMs / 1000) + " s");
 }
 
 /// Tries the model, and takes "batchable" back where the trial does not prove it.
-Result<std::int64_t> try_out(ByteView model, ExecutorSignature& executor, std::vector<std::string>& warnings) {
+Result<std::int64_t> try_out(ByteView model, ExecutorSignature& executor,
+                             std::vector<std::string>& warnings) {
   auto verification = verify_model(model, executor);
   if (!verification.ok()) {
     Error error = std::move(verification).error();
@@ -45,7 +47,9 @@ Result<std::int64_t> try_out(ByteView model, ExecutorSignature& executor, std::v
 
 Result<Imported> import_nnp(ByteView bytes, const ImportOptions& options) {
   ASSIGN_OR_RETURN(const ModelFile file, read_nnp(bytes));
-  Description description{.format = "nnp", .networks = file.networks, .parameters_count = file.stored_scalars_count,
+  Description description{.format = "nnp",
+                          .networks = file.networks,
+                          .parameters_count = file.stored_scalars_count,
                           .warnings = file.warnings};
   std::vector<Bytes> models;
   std::vector<Cost> costs;
@@ -55,15 +59,18 @@ Result<Imported> import_nnp(ByteView bytes, const ImportOptions& options) {
     ASSIGN_OR_RETURN(const std::int64_t run_ns,
                      try_out(translated.model, translated.signature, description.warnings));
     slowest_run_ns = std::max(slowest_run_ns, run_ns);
-    const Statistics statistics = network_statistics(executor.network, [&](std::string_view name) -> const Shape* {
-      const auto found = translated.shapes.find(std::string(name));
-      return found == translated.shapes.end() ? nullptr : &found->second;
-    });
+    const Statistics statistics =
+        network_statistics(executor.network, [&](std::string_view name) -> const Shape* {
+          const auto found = translated.shapes.find(std::string(name));
+          return found == translated.shapes.end() ? nullptr : &found->second;
+        });
     costs.push_back(statistics.total);
     if (options.layers == ImportOptions::Layers::kListed)
-      description.layers.insert(description.layers.end(), statistics.functions.begin(), statistics.functions.end());
+      description.layers.insert(description.layers.end(), statistics.functions.begin(),
+                                statistics.functions.end());
     for (const Function& function : executor.network.functions) ++description.functions_count[function.type];
-    description.warnings.insert(description.warnings.end(), translated.warnings.begin(), translated.warnings.end());
+    description.warnings.insert(description.warnings.end(), translated.warnings.begin(),
+                                translated.warnings.end());
     description.network_of_executor.push_back(executor.network.name);
     description.signature.executors.push_back(std::move(translated.signature));
     models.push_back(std::move(translated.model));
@@ -86,7 +93,8 @@ Result<Imported> import_onnx(ByteView bytes, const ImportOptions& options) {
   judge_per_request(description, run_ns);
   description.network_of_executor.emplace_back();
   description.signature.executors.push_back(std::move(executor));
-  return Imported{encode_package(description.signature, {Bytes(bytes.begin(), bytes.end())}), to_json(description)};
+  return Imported{encode_package(description.signature, {Bytes(bytes.begin(), bytes.end())}),
+                  to_json(description)};
 }
 
 bool is_named(const std::string& file_name, std::string_view extension) {
@@ -101,7 +109,8 @@ Result<Imported> import_model(ByteView file, const ImportOptions& options) {
   if (file.size() > limits::kModelFileBytes)
     return make_error(Code::kTooLarge, "the file is larger than 2 GiB");
   if (looks_like_archive(file) || is_named(options.file_name, ".nnp")) {
-    if (!options.input_rules.empty()) return invalid("--input is for .onnx models: an .nnp file says itself how it was trained");
+    if (!options.input_rules.empty())
+      return invalid("--input is for .onnx models: an .nnp file says itself how it was trained");
     return import_nnp(file, options);
   }
   return import_onnx(file, options);

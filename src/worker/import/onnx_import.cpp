@@ -24,7 +24,8 @@ Result<float> number(const std::string& text, const std::string& rule) {
   for (std::size_t i = 0; i < parts.size(); ++i) {
     double part = 0;
     const auto [end, error] = std::from_chars(parts[i].data(), parts[i].data() + parts[i].size(), part);
-    if (error != std::errc{} || end != parts[i].data() + parts[i].size() || parts.size() > 2 || (i == 1 && part == 0))
+    if (error != std::errc{} || end != parts[i].data() + parts[i].size() || parts.size() > 2 ||
+        (i == 1 && part == 0))
       return invalid("input rule '" + rule + "': '" + text + "' is not a number");
     value = i == 0 ? part : value / part;
   }
@@ -68,7 +69,8 @@ Status apply_rule(const std::string& rule, const std::string& text, InputSignatu
       ASSIGN_OR_RETURN(mean, numbers(part.substr(5), rule));
     } else if (part.starts_with("std=")) {
       ASSIGN_OR_RETURN(deviation, numbers(part.substr(4), rule));
-      if (std::count(deviation.begin(), deviation.end(), 0.0F) > 0) return invalid("input rule '" + rule + "': std is 0");
+      if (std::count(deviation.begin(), deviation.end(), 0.0F) > 0)
+        return invalid("input rule '" + rule + "': std is 0");
     } else if (part != "rgb" && part != "gray") {
       ASSIGN_OR_RETURN(factor, number(part, rule));
     }
@@ -79,16 +81,22 @@ Status apply_rule(const std::string& rule, const std::string& text, InputSignatu
 
 /// Channels last where the last axis is a channel count and the one that would be channels-first is not.
 ImageLayout layout_of(const Shape& shape) {
-  const auto channels = [](std::int64_t dimension) { return dimension == 1 || dimension == 3 || dimension == 4; };
+  const auto channels = [](std::int64_t dimension) {
+    return dimension == 1 || dimension == 3 || dimension == 4;
+  };
   if (shape.size() < 3) return ImageLayout::kChannelsFirst;
   const bool first = channels(shape[shape.size() - 3]);
   return !first && channels(shape.back()) ? ImageLayout::kChannelsLast : ImageLayout::kChannelsFirst;
 }
 
 Result<InputSignature> input_of(const OnnxPort& port) {
-  if (!port.container.empty()) return unsupported("input '" + port.name + "' is a " + port.container + ", not a tensor");
+  if (!port.container.empty())
+    return unsupported("input '" + port.name + "' is a " + port.container + ", not a tensor");
   if (!port.has_shape) return unsupported("input '" + port.name + "' has no shape");
-  InputSignature input{.name = port.name, .variable = port.name, .graph_name = port.name, .type = port.type,
+  InputSignature input{.name = port.name,
+                       .variable = port.name,
+                       .graph_name = port.name,
+                       .type = port.type,
                        .shape = port.shape};
   input.has_batch_axis = !port.shape.empty() && port.shape[0] == -1;
   if (input.has_batch_axis) input.shape[0] = 1;
@@ -100,19 +108,22 @@ Result<InputSignature> input_of(const OnnxPort& port) {
 
 }  // namespace
 
-Result<ExecutorSignature> signature_of_onnx(const OnnxFile& file, const std::vector<std::string>& input_rules) {
+Result<ExecutorSignature> signature_of_onnx(const OnnxFile& file,
+                                            const std::vector<std::string>& input_rules) {
   ExecutorSignature executor;
   executor.name = "Executor";
   for (const OnnxPort& port : file.inputs) {
     ASSIGN_OR_RETURN(InputSignature input, input_of(port));
     const auto stored = file.metadata.find("noren.input." + port.name);
-    if (stored != file.metadata.end()) TRY(apply_rule(port.name + "=" + stored->second, stored->second, input));
+    if (stored != file.metadata.end())
+      TRY(apply_rule(port.name + "=" + stored->second, stored->second, input));
     executor.inputs.push_back(std::move(input));
   }
   for (const std::string& rule : input_rules) {
     const std::size_t equals = rule.find('=');
-    const auto found = std::find_if(executor.inputs.begin(), executor.inputs.end(),
-                                    [&](const InputSignature& input) { return input.name == rule.substr(0, equals); });
+    const auto found =
+        std::find_if(executor.inputs.begin(), executor.inputs.end(),
+                     [&](const InputSignature& input) { return input.name == rule.substr(0, equals); });
     if (equals == std::string::npos || found == executor.inputs.end())
       return invalid("input rule '" + rule + "': the model has no input of this name");
     found->image.scale.clear();
@@ -120,7 +131,10 @@ Result<ExecutorSignature> signature_of_onnx(const OnnxFile& file, const std::vec
     TRY(apply_rule(rule, rule.substr(equals + 1), *found));
   }
   for (const OnnxPort& port : file.outputs) {
-    OutputSignature output{.name = port.name, .variable = port.name, .graph_name = port.name, .type = port.type,
+    OutputSignature output{.name = port.name,
+                           .variable = port.name,
+                           .graph_name = port.name,
+                           .type = port.type,
                            .shape = port.shape};
     output.has_batch_axis = port.container.empty() && !port.shape.empty() && port.shape[0] == -1;
     executor.outputs.push_back(std::move(output));

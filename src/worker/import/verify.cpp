@@ -79,7 +79,8 @@ Result<Verification> verify_model(ByteView onnx_model, const ExecutorSignature& 
   verification.rows_independent = together.ok();
   for (std::size_t row = 0; together.ok() && row < rows.size(); ++row)
     verification.rows_independent = verification.rows_independent && all_equal(alone[row], (*together)[row]);
-  if (!verification.rows_independent) verification.remark = "requests are not batched: a trial batch answered otherwise";
+  if (!verification.rows_independent)
+    verification.remark = "requests are not batched: a trial batch answered otherwise";
   return verification;
 }
 

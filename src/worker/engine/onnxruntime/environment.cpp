@@ -88,7 +88,8 @@ class KernelContext final : public OperatorContext {
 
 /// One of our operators as ONNX Runtime's C interface wants it: any number of inputs and outputs of any type.
 struct Registration : OrtCustomOp {
-  explicit Registration(const OperatorDefinition& operator_definition) : OrtCustomOp{}, definition(operator_definition) {
+  explicit Registration(const OperatorDefinition& operator_definition)
+      : OrtCustomOp{}, definition(operator_definition) {
     version = ORT_API_VERSION;
     CreateKernelV2 = &Registration::create;
     KernelComputeV2 = &Registration::compute;
@@ -136,7 +137,8 @@ struct Registration : OrtCustomOp {
 
 Ort::Env& onnxruntime_environment() {
   static Ort::Env* environment = [] {
-    // The official library reports usage unless it is told not to; the variable is read when the environment is made.
+    // The official library reports usage unless it is told not to; the variable is read when the environment
+    // is made.
     ::setenv("ORT_DISABLE_TELEMETRY", "1", 1);
     auto* made = new Ort::Env(ORT_LOGGING_LEVEL_FATAL, "noren");
     made->DisableTelemetryEvents();

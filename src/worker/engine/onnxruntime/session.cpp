@@ -91,7 +91,8 @@ Result<Tensor> unwrap_tensor(const Ort::ConstValue& value) {
     if (tensor.size_bytes() > 0) std::memcpy(tensor.raw(), value.GetTensorRawData(), tensor.size_bytes());
     return tensor;
   }
-  for (std::size_t i = 0; i < tensor.strings().size(); ++i) tensor.strings()[i] = value.GetStringTensorElement(i);
+  for (std::size_t i = 0; i < tensor.strings().size(); ++i)
+    tensor.strings()[i] = value.GetStringTensorElement(i);
   return tensor;
 }
 
@@ -111,7 +112,8 @@ Result<Tensor> unwrap_sequence(const Ort::Value& value) {
   for (std::size_t i = 0; i < value.GetCount(); ++i) {
     ASSIGN_OR_RETURN(Tensor row, unwrap(value.GetValue(static_cast<int>(i), allocator)));
     if (!rows.empty() && (row.type() != rows.front().type() || row.count() != rows.front().count()))
-      return unsupported("the model gives a sequence whose entries differ in size, which has no form in an answer");
+      return unsupported(
+          "the model gives a sequence whose entries differ in size, which has no form in an answer");
     rows.push_back(std::move(row));
   }
   if (rows.empty()) return Tensor(ElementType::kFloat32, {0});
@@ -140,7 +142,8 @@ class OnnxRuntimeSession final : public Session {
         memory_(Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault)) {
     Ort::AllocatorWithDefaultOptions allocator;
     for (std::size_t i = 0; i < session_.GetInputCount(); ++i)
-      inputs_.push_back(port_of(session_.GetInputNameAllocated(i, allocator).get(), session_.GetInputTypeInfo(i)));
+      inputs_.push_back(
+          port_of(session_.GetInputNameAllocated(i, allocator).get(), session_.GetInputTypeInfo(i)));
     for (std::size_t i = 0; i < session_.GetOutputCount(); ++i)
       outputs_.push_back(
           port_of(session_.GetOutputNameAllocated(i, allocator).get(), session_.GetOutputTypeInfo(i)));
@@ -167,8 +170,8 @@ class OnnxRuntimeSession final : public Session {
       }
       return tensors;
     } catch (const Ort::Exception& error) {
-      return make_error(Code::kInvalidArgument, "the model could not run on this input: " + safe_message(error.what()),
-                        error.what());
+      return make_error(Code::kInvalidArgument,
+                        "the model could not run on this input: " + safe_message(error.what()), error.what());
     } catch (const std::bad_alloc&) {
       return make_error(Code::kExhausted, "the model needs more memory than it may use");
     }
@@ -212,20 +215,23 @@ Ort::SessionOptions session_options(const EngineOptions& options) {
   return session;
 }
 
-/// y = Identity(x) on one float, opset 13: a ModelProto written out, so that warming up needs no protobuf here.
+/// y = Identity(x) on one float, opset 13: a ModelProto written out, so that warming up needs no protobuf
+/// here.
 constexpr std::uint8_t kIdentityModel[] = {
-    0x08, 0x08, 0x3a, 0x2f, 0x0a, 0x10, 0x0a, 0x01, 'x',  0x12, 0x01, 'y',  0x22, 0x08, 'I',  'd',  'e',  'n',  't',
-    'i',  't',  'y',  0x12, 0x01, 'g',  0x5a, 0x0b, 0x0a, 0x01, 'x',  0x12, 0x06, 0x0a, 0x04, 0x08, 0x01, 0x12, 0x00,
-    0x62, 0x0b, 0x0a, 0x01, 'y',  0x12, 0x06, 0x0a, 0x04, 0x08, 0x01, 0x12, 0x00, 0x42, 0x04, 0x0a, 0x00, 0x10, 0x0d};
+    0x08, 0x08, 0x3a, 0x2f, 0x0a, 0x10, 0x0a, 0x01, 'x',  0x12, 0x01, 'y',  0x22, 0x08, 'I',
+    'd',  'e',  'n',  't',  'i',  't',  'y',  0x12, 0x01, 'g',  0x5a, 0x0b, 0x0a, 0x01, 'x',
+    0x12, 0x06, 0x0a, 0x04, 0x08, 0x01, 0x12, 0x00, 0x62, 0x0b, 0x0a, 0x01, 'y',  0x12, 0x06,
+    0x0a, 0x04, 0x08, 0x01, 0x12, 0x00, 0x42, 0x04, 0x0a, 0x00, 0x10, 0x0d};
 
 }  // namespace
 
 Result<std::unique_ptr<Session>> open_session(ByteView onnx_model, const EngineOptions& options) {
   try {
-    return std::unique_ptr<Session>(std::make_unique<OnnxRuntimeSession>(onnx_model, session_options(options)));
+    return std::unique_ptr<Session>(
+        std::make_unique<OnnxRuntimeSession>(onnx_model, session_options(options)));
   } catch (const Ort::Exception& error) {
-    return make_error(Code::kInvalidArgument, "ONNX Runtime does not take this model: " + safe_message(error.what()),
-                      error.what());
+    return make_error(Code::kInvalidArgument,
+                      "ONNX Runtime does not take this model: " + safe_message(error.what()), error.what());
   } catch (const std::bad_alloc&) {
     return make_error(Code::kExhausted, "the model needs more memory than it may use");
   }
@@ -235,7 +241,8 @@ Status warm_up_engine() {
   ASSIGN_OR_RETURN(const auto session, open_session(kIdentityModel, EngineOptions{}));
   const Tensor input = Tensor::from_floats({}, {1.0F});
   ASSIGN_OR_RETURN(const auto outputs, session->run(std::span(&input, 1)));
-  if (outputs.size() != 1 || outputs[0].data<float>()[0] != 1.0F) return internal("ONNX Runtime's first run is wrong");
+  if (outputs.size() != 1 || outputs[0].data<float>()[0] != 1.0F)
+    return internal("ONNX Runtime's first run is wrong");
   return Ok{};
 }
 

@@ -46,12 +46,9 @@ Error archive_error(int code) {
   switch (code) {
     case ZIP_ER_NOZIP:
       return make_error(Code::kCorrupt, "the file is cut off: the archive's list of members is missing");
-    case ZIP_ER_MEMORY:
-      return make_error(Code::kTooLarge, "the archive needs more memory than there is");
-    case ZIP_ER_MULTIDISK:
-      return unsupported("the archive is split over several files");
-    default:
-      return make_error(Code::kCorrupt, "the archive is damaged or cut off");
+    case ZIP_ER_MEMORY: return make_error(Code::kTooLarge, "the archive needs more memory than there is");
+    case ZIP_ER_MULTIDISK: return unsupported("the archive is split over several files");
+    default: return make_error(Code::kCorrupt, "the archive is damaged or cut off");
   }
 }
 
@@ -59,11 +56,12 @@ Error member_error(const ArchiveMember& member, int code) {
   const std::string name = quoted(member.name);
   switch (code) {
     case ZIP_ER_CRC:
-      return make_error(Code::kCorrupt, "member " + name + " of the archive is damaged: its checksum is wrong");
+      return make_error(Code::kCorrupt,
+                        "member " + name + " of the archive is damaged: its checksum is wrong");
     case ZIP_ER_MEMORY:
-      return make_error(Code::kTooLarge, "member " + name + " of the archive needs more memory than there is");
-    default:
-      return make_error(Code::kCorrupt, "member " + name + " of the archive is damaged or cut off");
+      return make_error(Code::kTooLarge,
+                        "member " + name + " of the archive needs more memory than there is");
+    default: return make_error(Code::kCorrupt, "member " + name + " of the archive is damaged or cut off");
   }
 }
 
@@ -117,7 +115,8 @@ class MemberSource final : public ByteSource {
     if (count < 0) return member_error(member_, zip_error_code_zip(zip_file_get_error(file_.get())));
     total_bytes_ += static_cast<std::uint64_t>(count);
     if (total_bytes_ > limit_bytes_) {
-      return make_error(Code::kTooLarge, "member " + quoted(member_.name) + " of the archive unpacks to more than " +
+      return make_error(Code::kTooLarge, "member " + quoted(member_.name) +
+                                             " of the archive unpacks to more than " +
                                              std::to_string(limit_bytes_ / limits::kMiB) + " MiB");
     }
     if (total_bytes_ > member_.declared_bytes || (count == 0 && total_bytes_ != member_.declared_bytes)) {
@@ -165,7 +164,8 @@ Result<Archive> Archive::open(ByteView file) {
     return make_error(Code::kTooLarge, "the file is larger than " +
                                            std::to_string(limits::kModelFileBytes / limits::kGiB) + " GiB");
   }
-  if (file.size() < 4 || file[0] != 'P' || file[1] != 'K') return invalid("the file is no zip archive (.nnp)");
+  if (file.size() < 4 || file[0] != 'P' || file[1] != 'K')
+    return invalid("the file is no zip archive (.nnp)");
   if (declared_members_count(file) > limits::kArchiveMembersCount) {
     return make_error(Code::kTooLarge, "the archive has more than " +
                                            std::to_string(limits::kArchiveMembersCount) + " members");
@@ -213,13 +213,15 @@ Status Archive::read_members() {
       return unsupported("member " + quoted(name) + " of the archive is compressed by an unusual method (" +
                          std::to_string(entry.comp_method) + ")");
     }
-    members_.push_back({name, static_cast<std::uint64_t>(i), std::min<std::uint64_t>(entry.comp_size,
-                        state_->file.size()), entry.size, entry.comp_method == ZIP_CM_DEFLATE, entry.crc});
+    members_.push_back({name, static_cast<std::uint64_t>(i),
+                        std::min<std::uint64_t>(entry.comp_size, state_->file.size()), entry.size,
+                        entry.comp_method == ZIP_CM_DEFLATE, entry.crc});
   }
   return Ok{};
 }
 
-Result<std::unique_ptr<ByteSource>> Archive::open_member(const ArchiveMember& member, std::uint64_t limit_bytes) {
+Result<std::unique_ptr<ByteSource>> Archive::open_member(const ArchiveMember& member,
+                                                         std::uint64_t limit_bytes) {
   FileHandle file(zip_fopen_index(state_->archive, member.index, 0));
   if (!file) return member_error(member, zip_error_code_zip(zip_get_error(state_->archive)));
   return std::unique_ptr<ByteSource>(std::make_unique<MemberSource>(std::move(file), member, limit_bytes));
@@ -243,15 +245,16 @@ std::optional<ByteView> Archive::view_member(const ArchiveMember& member) {
   if (member.deflated || member.declared_bytes == 0 || member.declared_bytes > state_->file.size()) return {};
   FileHandle file(zip_fopen_index(state_->archive, member.index, 0));
   if (!file) return {};
-  // The library does not say where a member's bytes begin; after one byte was read, its position in the file does.
+  // The library does not say where a member's bytes begin; after one byte was read, its position in the file
+  // does.
   std::uint8_t first = 0;
   if (zip_fread(file.get(), &first, 1) != 1) return {};
   const zip_int64_t position = zip_source_tell(state_->source);
   if (position < 1) return {};
   const auto begin = static_cast<std::uint64_t>(position - 1);
   if (begin > state_->file.size() || state_->file.size() - begin < member.declared_bytes) return {};
-  const ByteView view = state_->file.subspan(static_cast<std::size_t>(begin),
-                                             static_cast<std::size_t>(member.declared_bytes));
+  const ByteView view =
+      state_->file.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(member.declared_bytes));
   if (crc32_z(0, view.data(), view.size()) != member.crc) return {};
   return view;
 }

@@ -12,8 +12,9 @@ namespace {
 
 /// Layers whose argument "shape" is the whole shape of their output, its first number maybe the batch.
 bool shape_is_output_shape(const std::string& type) {
-  static const std::set<std::string, std::less<>> types = {
-      "Reshape", "Broadcast", "Constant", "Rand", "Randint", "Randn", "RandBinomial", "RandBeta", "RandGamma"};
+  static const std::set<std::string, std::less<>> types = {"Reshape",      "Broadcast", "Constant",
+                                                           "Rand",         "Randint",   "Randn",
+                                                           "RandBinomial", "RandBeta",  "RandGamma"};
   return types.contains(type);
 }
 
@@ -65,7 +66,8 @@ class Resolver {
                                              std::to_string(limits::kEvaluationsCount) + " are possible");
     }
     if (raw_.repeat_evaluation_type == "last") executor_.repeat_evaluation = RepeatEvaluation::kLast;
-    if (raw_.repeat_evaluation_type == "std") executor_.repeat_evaluation = RepeatEvaluation::kStandardDeviation;
+    if (raw_.repeat_evaluation_type == "std")
+      executor_.repeat_evaluation = RepeatEvaluation::kStandardDeviation;
     executor_.no_image_normalization = model_.dataset_without_normalization;
     for (const RawExecutor& any : model_.executors) {
       executor_.no_image_normalization |= any.no_image_normalization;
@@ -123,7 +125,9 @@ class Resolver {
     if (all) fixed_batch_ = size;
   }
 
-  bool is_batch(std::int64_t first) const { return first == -1 || (fixed_batch_ > 1 && first == fixed_batch_); }
+  bool is_batch(std::int64_t first) const {
+    return first == -1 || (fixed_batch_ > 1 && first == fixed_batch_);
+  }
 
   Status find_writers() {
     for (std::size_t i = 0; i < flat_.functions.size(); ++i) {
@@ -191,8 +195,9 @@ class Resolver {
   Status check_shape(const std::string& name, const Shape& shape, const char* role) const {
     const std::string owner = network_label() + ": " + role + " " + quoted(name);
     if (shape.size() > limits::kRankCount) {
-      return make_error(Code::kTooLarge, owner + " has " + std::to_string(shape.size()) + " dimensions, at most " +
-                                             std::to_string(limits::kRankCount) + " are possible");
+      return make_error(Code::kTooLarge, owner + " has " + std::to_string(shape.size()) +
+                                             " dimensions, at most " + std::to_string(limits::kRankCount) +
+                                             " are possible");
     }
     std::int64_t count = 1;
     for (const std::int64_t dimension : shape) {
@@ -262,7 +267,8 @@ class Resolver {
     return Ok{};
   }
 
-  /// A first -1 in an argument named "shape" is the batch; so is the fixed batch size in the shape of an output.
+  /// A first -1 in an argument named "shape" is the batch; so is the fixed batch size in the shape of an
+  /// output.
   void resolve_arguments() {
     for (Function& f : executor_.network.functions) {
       const auto found = f.arguments.all().find("shape");
@@ -303,7 +309,8 @@ Result<std::vector<Executor>> resolve_executors(const RawModel& model) {
   std::vector<Executor> executors;
   std::size_t functions_count = 0;
   for (const RawExecutor& raw : model.executors) {
-    if (!names.insert(raw.name).second) return invalid("the file has two executors named " + quoted(raw.name));
+    if (!names.insert(raw.name).second)
+      return invalid("the file has two executors named " + quoted(raw.name));
     const auto network = networks.find(raw.network);
     if (network == networks.end()) {
       return invalid("executor " + quoted(raw.name) + " runs network " + quoted(raw.network) +

@@ -16,8 +16,10 @@ enum class Control { kNone, kRepeatStart, kRepeatEnd, kRecurrentInput, kRecurren
 
 Control control_of(const std::string& type) {
   static const std::map<std::string, Control, std::less<>> controls = {
-      {"RepeatStart", Control::kRepeatStart},       {"RepeatEnd", Control::kRepeatEnd},
-      {"RecurrentInput", Control::kRecurrentInput}, {"RecurrentOutput", Control::kRecurrentOutput},
+      {"RepeatStart", Control::kRepeatStart},
+      {"RepeatEnd", Control::kRepeatEnd},
+      {"RecurrentInput", Control::kRecurrentInput},
+      {"RecurrentOutput", Control::kRecurrentOutput},
       {"Delay", Control::kDelay}};
   const auto found = controls.find(type);
   return found == controls.end() ? Control::kNone : found->second;
@@ -60,13 +62,14 @@ class Unroller {
   Status find_loop_times() {
     times_ = network_.loop_times;
     for (const RawFunction& f : network_.functions) {
-      if (control_of(f.type) != Control::kNone && f.loop_times > 0) times_.try_emplace(f.loop_id, f.loop_times);
+      if (control_of(f.type) != Control::kNone && f.loop_times > 0)
+        times_.try_emplace(f.loop_id, f.loop_times);
     }
     for (const auto& [loop, times] : times_) {
       if (times < 1 || times > limits::kRepeatTimesCount) {
-        return make_error(Code::kTooLarge, where() + ": loop " + quoted(loop) + " has " + std::to_string(times) +
-                                               " turns, 1 to " + std::to_string(limits::kRepeatTimesCount) +
-                                               " are possible");
+        return make_error(Code::kTooLarge, where() + ": loop " + quoted(loop) + " has " +
+                                               std::to_string(times) + " turns, 1 to " +
+                                               std::to_string(limits::kRepeatTimesCount) + " are possible");
       }
     }
     return Ok{};
@@ -75,9 +78,11 @@ class Unroller {
   Status check_loops(const std::vector<std::string>& loops, const std::string& owner) const {
     std::set<std::string_view> seen;
     for (const std::string& loop : loops) {
-      if (!times_.contains(loop)) return invalid(where() + ": " + owner + " is in loop " + quoted(loop) +
-                                                 ", which the network does not define");
-      if (!seen.insert(loop).second) return invalid(where() + ": " + owner + " is twice in loop " + quoted(loop));
+      if (!times_.contains(loop))
+        return invalid(where() + ": " + owner + " is in loop " + quoted(loop) +
+                       ", which the network does not define");
+      if (!seen.insert(loop).second)
+        return invalid(where() + ": " + owner + " is twice in loop " + quoted(loop));
     }
     return Ok{};
   }
@@ -119,7 +124,8 @@ class Unroller {
       }
       count += instances_count(variable.repeat_ids, limits::kVariablesCount);
       if (count > limits::kVariablesCount) {
-        return make_error(Code::kTooLarge, where() + " has more than " + std::to_string(limits::kVariablesCount) +
+        return make_error(Code::kTooLarge, where() + " has more than " +
+                                               std::to_string(limits::kVariablesCount) +
                                                " variables when its loops are unrolled");
       }
       TRY(each_turn(variable.repeat_ids, [&](const Turns& turns) -> Status {
@@ -137,7 +143,8 @@ class Unroller {
       TRY(check_loops(f.repeat_ids, label(f)));
       count += instances_count(f.repeat_ids, limits::kFunctionsCount);
       if (count > limits::kFunctionsCount) {
-        return make_error(Code::kTooLarge, where() + " has more than " + std::to_string(limits::kFunctionsCount) +
+        return make_error(Code::kTooLarge, where() + " has more than " +
+                                               std::to_string(limits::kFunctionsCount) +
                                                " layers when its loops are unrolled");
       }
     }
@@ -238,7 +245,8 @@ class Unroller {
     ASSIGN_OR_RETURN(const RawVariable* input, find(f, f.inputs[0], "reads"));
     const std::int64_t times = times_.at(f.loop_id);
     const auto axis = static_cast<std::size_t>(f.loop_axis);
-    if (f.loop_axis >= 0 && axis < input->shape.size() && input->shape[axis] > 0 && input->shape[axis] != times) {
+    if (f.loop_axis >= 0 && axis < input->shape.size() && input->shape[axis] > 0 &&
+        input->shape[axis] != times) {
       return invalid(where() + ": " + label(f) + " takes " + std::to_string(input->shape[axis]) +
                      " steps apart, but its loop has " + std::to_string(times) + " turns");
     }
@@ -312,7 +320,8 @@ class Unroller {
     return shorten_aliases();
   }
 
-  /// Lets each alias point at the variable that holds the value. A chain that never ends is a loop that feeds itself.
+  /// Lets each alias point at the variable that holds the value. A chain that never ends is a loop that feeds
+  /// itself.
   Status shorten_aliases() {
     std::vector<std::string*> chain;
     for (auto& [name, target] : flat_.aliases) {

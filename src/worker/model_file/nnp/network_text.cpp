@@ -24,7 +24,8 @@ class FirstError final : public pb::io::ErrorCollector {
  public:
   void AddError(int line, int column, const std::string& message) override {
     if (text_.empty()) {
-      text_ = "line " + std::to_string(line + 1) + ", column " + std::to_string(column + 1) + ": " + plain(message);
+      text_ = "line " + std::to_string(line + 1) + ", column " + std::to_string(column + 1) + ": " +
+              plain(message);
     }
   }
   const std::string& text() const { return text_; }
@@ -33,7 +34,8 @@ class FirstError final : public pb::io::ErrorCollector {
   /// The library's sentence without its package name and in our words where it is frequent.
   static std::string plain(std::string message) {
     static constexpr std::string_view kPackage = "noren.nnp_messages.";
-    for (std::size_t at; (at = message.find(kPackage)) != std::string::npos;) message.erase(at, kPackage.size());
+    for (std::size_t at; (at = message.find(kPackage)) != std::string::npos;)
+      message.erase(at, kPackage.size());
     static constexpr std::string_view kType = "Message type \"", kField = "\" has no field named \"";
     const std::size_t field = message.find(kField);
     if (message.starts_with(kType) && field != std::string::npos) {
@@ -57,7 +59,8 @@ Status check_is_text(const NetworkText& source) {
                      std::to_string(line));
     }
   }
-  if (!is_utf8(source.text)) return invalid("the network file " + quoted(source.member) + " is not UTF-8 text");
+  if (!is_utf8(source.text))
+    return invalid("the network file " + quoted(source.member) + " is not UTF-8 text");
   return Ok{};
 }
 
@@ -280,7 +283,8 @@ Result<RawModel> parse_network_texts(const std::vector<NetworkText>& texts) {
     ASSIGN_OR_RETURN(RawNetwork raw, network_of(network, names));
     model.networks.push_back(std::move(raw));
   }
-  for (const messages::Executor& executor : source.executor()) model.executors.push_back(executor_of(executor, names));
+  for (const messages::Executor& executor : source.executor())
+    model.executors.push_back(executor_of(executor, names));
   for (const messages::Dataset& dataset : source.dataset()) {
     model.dataset_without_normalization |= dataset.no_image_normalization();
   }

@@ -111,7 +111,8 @@ class NnpReader {
   Status check_parameters() const {
     for (const Executor& executor : model_.executors) {
       for (const Function& f : executor.network.functions) {
-        for (const std::string& input : f.inputs) TRY(check_parameter(executor, layer_label(f.name, f.type), input));
+        for (const std::string& input : f.inputs)
+          TRY(check_parameter(executor, layer_label(f.name, f.type), input));
       }
       for (const OutputVariable& output : executor.outputs) {
         TRY(check_parameter(executor, "executor " + quoted(executor.name), output.source));
@@ -127,12 +128,13 @@ class NnpReader {
     if (found == model_.parameters.end()) {
       const bool has_file = !parameters_.empty();
       return invalid(user + " needs parameter " + quoted(name) +
-                     (has_file ? ", which the parameter file does not have"
-                               : ", but the archive has no parameter file (parameter.protobuf or parameter.h5)"));
+                     (has_file
+                          ? ", which the parameter file does not have"
+                          : ", but the archive has no parameter file (parameter.protobuf or parameter.h5)"));
     }
     if (found->second.shape != variable.shape) {
-      return invalid("parameter " + quoted(name) + " of " + user + " is declared as " + to_string(variable.shape) +
-                     " and stored as " + to_string(found->second.shape));
+      return invalid("parameter " + quoted(name) + " of " + user + " is declared as " +
+                     to_string(variable.shape) + " and stored as " + to_string(found->second.shape));
     }
     return Ok{};
   }
@@ -158,9 +160,7 @@ Result<ModelFile> read_nnp(ByteView file) {
   return NnpReader(std::move(archive)).run();
 }
 
-bool looks_like_archive(ByteView file) {
-  return file.size() >= 4 && file[0] == 'P' && file[1] == 'K';
-}
+bool looks_like_archive(ByteView file) { return file.size() >= 4 && file[0] == 'P' && file[1] == 'K'; }
 
 void warm_up_nnp() {
   warm_up_h5();

@@ -34,8 +34,8 @@ class Handle {
   herr_t (*close_)(hid_t);
 };
 
-/// Lets the core driver work on the caller's bytes: it asks for memory and gets them, asks for a copy and there is
-/// nothing to do, gives them back and nothing happens. Opened for reading, it never writes to them.
+/// Lets the core driver work on the caller's bytes: it asks for memory and gets them, asks for a copy and
+/// there is nothing to do, gives them back and nothing happens. Opened for reading, it never writes to them.
 struct Image {
   void* data;
   std::size_t size_bytes;
@@ -77,7 +77,8 @@ class Reader {
       : label_("the parameter file " + quoted(member)), image_bytes_(image_bytes), table_(table) {}
 
   Status read_group(hid_t group, const std::string& prefix, std::size_t depth) {
-    if (depth > kDepthCount) return refuse("has groups nested more than " + std::to_string(kDepthCount) + " deep");
+    if (depth > kDepthCount)
+      return refuse("has groups nested more than " + std::to_string(kDepthCount) + " deep");
     LinkList list;
     hsize_t position = 0;
     if (H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, &position, collect_link, &list) < 0) return damaged();
@@ -105,7 +106,8 @@ class Reader {
   Status enter_group(hid_t group, const std::string& name, std::size_t depth) {
     H5O_info_t information;
     if (H5Oget_info2(group, &information, H5O_INFO_BASIC) < 0) return damaged();
-    if (!groups_.insert(information.addr).second) return refuse("has group " + quoted(name) + " in two places");
+    if (!groups_.insert(information.addr).second)
+      return refuse("has group " + quoted(name) + " in two places");
     return read_group(group, name, depth + 1);
   }
 
@@ -117,7 +119,8 @@ class Reader {
     TRY(check_storage(dataset, owner, static_cast<std::uint64_t>(count) * value_bytes));
     if (!table_.wants(name)) return table_.add(name, std::move(shape), nullptr);
     auto values = std::make_shared<std::vector<float>>(static_cast<std::size_t>(count));
-    if (H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values->data()) < 0) return damaged();
+    if (H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values->data()) < 0)
+      return damaged();
     return table_.add(name, std::move(shape), std::move(values));
   }
 
@@ -153,7 +156,8 @@ class Reader {
     return shape;
   }
 
-  /// The values must lie in the image: no external file, no other dataset, no unknown filter, no empty promise.
+  /// The values must lie in the image: no external file, no other dataset, no unknown filter, no empty
+  /// promise.
   Status check_storage(hid_t dataset, const std::string& owner, std::uint64_t values_bytes) const {
     const Handle creation(H5Dget_create_plist(dataset), H5Pclose);
     if (!creation.valid()) return damaged();
@@ -167,8 +171,8 @@ class Reader {
     for (int i = 0; i < filters_count; ++i) {
       unsigned flags = 0, configuration = 0;
       std::size_t options_count = 0;
-      const H5Z_filter_t filter = H5Pget_filter2(creation.get(), static_cast<unsigned>(i), &flags, &options_count,
-                                                 nullptr, 0, nullptr, &configuration);
+      const H5Z_filter_t filter = H5Pget_filter2(creation.get(), static_cast<unsigned>(i), &flags,
+                                                 &options_count, nullptr, 0, nullptr, &configuration);
       if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32) {
         return refuse("compresses " + owner + " by an unusual method");
       }
@@ -206,7 +210,7 @@ Status read_parameter_h5(ByteView bytes, const std::string& member, ParameterTab
   }
   warm_up_h5();
   Image image{const_cast<std::uint8_t*>(bytes.data()), bytes.size()};  // the driver's interface has no const
-  H5FD_file_image_callbacks_t callbacks{Image::take, Image::copy,    Image::grow, Image::give_back,
+  H5FD_file_image_callbacks_t callbacks{Image::take,  Image::copy,    Image::grow, Image::give_back,
                                         Image::share, Image::unshare, &image};
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   const bool ready = access.valid() && H5Pset_fapl_core(access.get(), limits::kMiB, 0) >= 0 &&

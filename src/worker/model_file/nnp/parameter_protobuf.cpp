@@ -20,7 +20,8 @@ enum Wire : std::uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 
 // Field numbers of the format (NNablaProtoBuf, Parameter, Shape).
 constexpr std::uint32_t kParameterField = 200;
 constexpr std::array<std::uint32_t, 8> kOtherFields = {1, 2, 10, 100, 300, 400, 500, 600};
-constexpr std::uint32_t kNameField = 1, kShapeField = 20, kDataField = 100, kNeedGradField = 101, kDimField = 1;
+constexpr std::uint32_t kNameField = 1, kShapeField = 20, kDataField = 100, kNeedGradField = 101,
+                        kDimField = 1;
 
 struct Tag {
   std::uint32_t field = 0;
@@ -110,7 +111,8 @@ class WireReader {
   Result<std::uint64_t> length(std::uint64_t end) {
     ASSIGN_OR_RETURN(const std::uint64_t count, varint());
     if (count > bytes_left_at_most()) return cut_off();
-    if (count > end - std::min(end, taken_bytes_)) return broken("is no parameter file: a part is longer than the whole");
+    if (count > end - std::min(end, taken_bytes_))
+      return broken("is no parameter file: a part is longer than the whole");
     return count;
   }
 
@@ -156,7 +158,8 @@ class ParameterReader {
         return reader_.broken("is no parameter file: a parameter has an unknown field");
       }
     }
-    if (reader_.position() != end) return reader_.broken("is no parameter file: a part is longer than the whole");
+    if (reader_.position() != end)
+      return reader_.broken("is no parameter file: a part is longer than the whole");
     return std::move(stored_);
   }
 
@@ -205,13 +208,14 @@ class ParameterReader {
     if (stored_.values_count > static_cast<std::uint64_t>(limits::kTensorElementsCount)) {
       return reader_.broken("has a parameter with too many values");
     }
-    // The name stands before the values in every known file; where it does not, the values are kept until it comes.
+    // The name stands before the values in every known file; where it does not, the values are kept until it
+    // comes.
     if (!stored_.name.empty() && !table_.wants(stored_.name)) return reader_.skip(bytes);
     const std::size_t begin = stored_.values.size();
     if (wire == kBytes) stored_.values.reserve(begin + static_cast<std::size_t>(count));
     stored_.values.resize(begin + static_cast<std::size_t>(count));
-    return reader_.read({reinterpret_cast<std::uint8_t*>(stored_.values.data() + begin),
-                         static_cast<std::size_t>(bytes)});
+    return reader_.read(
+        {reinterpret_cast<std::uint8_t*>(stored_.values.data() + begin), static_cast<std::size_t>(bytes)});
   }
 
   WireReader& reader_;
@@ -253,7 +257,8 @@ Status read_parameter_protobuf(ByteSource& source, const std::string& member, Pa
     ASSIGN_OR_RETURN(StoredParameter stored,
                      ParameterReader(*reader, table).read(reader->position() + count));
     if (!names.insert(stored.name).second) {
-      return invalid("the parameter file " + quoted(member) + " has parameter " + quoted(stored.name) + " twice");
+      return invalid("the parameter file " + quoted(member) + " has parameter " + quoted(stored.name) +
+                     " twice");
     }
     TRY(add_to(table, std::move(stored)));
   }

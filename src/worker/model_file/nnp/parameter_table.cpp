@@ -7,8 +7,8 @@ namespace noren::worker::nnp {
 
 Result<std::int64_t> ParameterTable::count_of(const Shape& shape, const std::string& owner) {
   if (shape.size() > limits::kRankCount) {
-    return make_error(Code::kTooLarge, owner + " has more than " + std::to_string(limits::kRankCount) +
-                                           " dimensions");
+    return make_error(Code::kTooLarge,
+                      owner + " has more than " + std::to_string(limits::kRankCount) + " dimensions");
   }
   std::int64_t count = 1;
   for (const std::int64_t dimension : shape) {
@@ -22,7 +22,8 @@ Result<std::int64_t> ParameterTable::count_of(const Shape& shape, const std::str
   return count;
 }
 
-Status ParameterTable::add(const std::string& name, Shape shape, std::shared_ptr<const std::vector<float>> values) {
+Status ParameterTable::add(const std::string& name, Shape shape,
+                           std::shared_ptr<const std::vector<float>> values) {
   const std::string owner = "parameter " + quoted(name);
   if (name.empty()) return invalid("a parameter of the file has no name");
   if (name.size() > limits::kNameBytes || !is_utf8(name)) {
@@ -34,7 +35,8 @@ Status ParameterTable::add(const std::string& name, Shape shape, std::shared_ptr
     kept_bytes_ += values->size() * sizeof(float);
     if (kept_bytes_ > limits::kParameterFileBytes) {
       return make_error(Code::kTooLarge, "the parameters hold more than " +
-                                             std::to_string(limits::kParameterFileBytes / limits::kGiB) + " GiB");
+                                             std::to_string(limits::kParameterFileBytes / limits::kGiB) +
+                                             " GiB");
     }
   }
   Parameter& parameter = parameters_[name];
@@ -42,8 +44,8 @@ Status ParameterTable::add(const std::string& name, Shape shape, std::shared_ptr
   stored_scalars_count_ += count;
   parameter = {std::move(shape), std::move(values)};
   if (parameters_.size() > limits::kVariablesCount) {
-    return make_error(Code::kTooLarge, "the file has more than " + std::to_string(limits::kVariablesCount) +
-                                           " parameters");
+    return make_error(Code::kTooLarge,
+                      "the file has more than " + std::to_string(limits::kVariablesCount) + " parameters");
   }
   return Ok{};
 }
