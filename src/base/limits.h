@@ -58,6 +58,9 @@ inline constexpr std::int64_t kInspectDeadlineMs = 120'000;
 // Media.
 inline constexpr std::int64_t kImagePixelsCount = 64'000'000;
 inline constexpr std::int64_t kImageSideCount = 32'768;
+inline constexpr std::int64_t kImageUnpackedBytes = 256 * kMiB;  // one picture, one step of the way
+inline constexpr std::size_t kImageChunkBytes = 8 * kMiB;        // what a decoder may hold besides the pixels
+inline constexpr int kJpegScansCount = 200;                      // of a progressive file
 
 // Per-request eligibility (a setting): scalars counted at every layer that uses them.
 inline constexpr std::int64_t kPerRequestCostParameterCount = 67'108'864;

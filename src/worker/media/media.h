@@ -4,10 +4,12 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "worker/tensor/signature.h"
 #include "worker/tensor/tensor.h"
 
 namespace noren::worker {
@@ -23,8 +25,13 @@ enum class Normalization : std::uint8_t { kNone, kImage };
 
 /// What the network wants to see: the shape of one sample, without the batch axis.
 struct MediaTarget {
-  Shape shape;
+  Shape shape;  ///< -1 (a side or the channels of a plain ONNX model): as in the file
   Normalization normalization = Normalization::kImage;
+  // The rest is for plain ONNX models (see ImageRule): there a picture is also converted between grey and colour.
+  ImageLayout layout = ImageLayout::kSampleShape;
+  std::span<const float> scale = {};   ///< one a channel, or one for all; after the normalisation
+  std::span<const float> offset = {};
+  bool reverse_channels = false;
 };
 
 /// Decodes a file into a float32 tensor of target.shape.
@@ -33,5 +40,9 @@ struct MediaTarget {
 /// Errors: kInvalidArgument with the place and the reason; kTooLarge past a limit; kUnsupported for a known
 /// kind of file that is deliberately not read.
 Result<Tensor> decode_media(MediaType type, ByteView file, const MediaTarget& target);
+
+/// Uses every decoder once on a tiny file, so that whatever a library opens or allocates lazily is there.
+/// Called by the zygote before it forks; afterwards no decoder needs a file, a locale or a thread.
+void warm_up_media();
 
 }  // namespace noren::worker
