@@ -92,4 +92,6 @@ Result<Tensor> decode_media(MediaType type, ByteView file, const MediaTarget& ta
   }
 }
 
+void warm_up_media() {}
+
 }  // namespace noren::worker

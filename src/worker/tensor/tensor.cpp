@@ -1,5 +1,6 @@
 #include "worker/tensor/tensor.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -59,6 +60,27 @@ std::int64_t element_count(const Shape& shape) {
   std::int64_t count = 1;
   for (const std::int64_t dimension : shape) count *= dimension;
   return count;
+}
+
+Result<Shape> fill_free_axis(const Shape& shape, std::int64_t count) {
+  Shape filled = shape;
+  std::int64_t* free_axis = nullptr;
+  std::int64_t others_count = 1;
+  for (std::int64_t& dimension : filled) {
+    if (dimension >= 0) {
+      others_count *= std::min(dimension, limits::kTensorElementsCount);
+    } else if (free_axis == nullptr) {
+      free_axis = &dimension;
+    } else {
+      return invalid("shape " + to_string(shape) + ": more than one axis is free");
+    }
+    if (dimension > limits::kTensorElementsCount || others_count > limits::kTensorElementsCount)
+      return make_error(Code::kTooLarge, "shape " + to_string(shape) + " has too many elements");
+  }
+  if (free_axis == nullptr || others_count <= 0 || count % others_count != 0)
+    return invalid("shape " + to_string(shape) + " can't have " + std::to_string(count) + " elements");
+  *free_axis = count / others_count;
+  return filled;
 }
 
 std::string to_string(const Shape& shape) {

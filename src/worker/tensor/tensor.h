@@ -30,6 +30,8 @@ using Shape = std::vector<std::int64_t>;
 Result<std::int64_t> checked_element_count(const Shape& shape);
 /// The number of elements of a shape that was checked before.
 std::int64_t element_count(const Shape& shape);
+/// The shape with its free axis (-1) set so that it has `count` elements; an error where that can't be.
+Result<Shape> fill_free_axis(const Shape& shape, std::int64_t count);
 /// "1x3x28x28"; "scalar" for rank 0.
 std::string to_string(const Shape& shape);
 
