@@ -1,6 +1,6 @@
-// BMP, our own: headers of OS/2 and Windows, 1 4 8 16 24 32 bits, bit fields, RLE4 and RLE8. Colours as the reference
-// shows them: a palette that is i → (i,i,i) is grey, one of black and white gives 0 and 1, all else is RGB; RGBA only
-// with an alpha mask.
+// BMP, our own: headers of OS/2 and Windows, 1 4 8 16 24 32 bits, bit fields, RLE4 and RLE8. Colours as the
+// reference shows them: a palette that is i → (i,i,i) is grey, one of black and white gives 0 and 1, all else
+// is RGB; RGBA only with an alpha mask.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -56,7 +56,8 @@ void read_info_header(ByteView file, Header& header) {
   header.colors_count = number(file, 46, 4);
 }
 
-/// The masks stand in the header where it is long enough, else right behind it. Only V3 headers and later have alpha.
+/// The masks stand in the header where it is long enough, else right behind it. Only V3 headers and later
+/// have alpha.
 Status read_masks(ByteView file, std::uint32_t header_bytes, Header& header) {
   const std::size_t count = header_bytes >= 56 ? 4 : 3;
   if (header_bytes < 52) header.end += 12;
@@ -78,7 +79,8 @@ Status check_kind(const Header& header) {
   if (bits != 1 && bits != 4 && bits != 8 && bits != 16 && bits != 24 && bits != 32)
     return unsupported("the BMP file has " + std::to_string(bits) + " bits a pixel, which is not read");
   const bool is_known = header.compression == kRaw || (header.compression == kBitFields && bits >= 16) ||
-                        (header.compression == kRle8 && bits == 8) || (header.compression == kRle4 && bits == 4);
+                        (header.compression == kRle8 && bits == 8) ||
+                        (header.compression == kRle4 && bits == 4);
   if (!is_known)
     return unsupported("the BMP file's compression " + std::to_string(header.compression) + " with " +
                        std::to_string(bits) + " bits a pixel is not read");
@@ -104,7 +106,8 @@ Result<Header> read_header(ByteView file) {
     if (header.colors_count > kColorsCount) return invalid("the BMP file's palette is too large");
     const std::size_t palette_bytes = std::size_t{header.colors_count} * header.color_bytes;
     // Some writers forget the palette in the offset.
-    if (header.pixels_at == header.end || header.pixels_at == 0) header.pixels_at = header.end + palette_bytes;
+    if (header.pixels_at == header.end || header.pixels_at == 0)
+      header.pixels_at = header.end + palette_bytes;
   } else if (header.pixels_at == 0) {
     header.pixels_at = header.end;
   }
@@ -156,8 +159,11 @@ Status read_indices(ByteView pixels, const Header& header, std::uint8_t* out) {
 class RunLengths {
  public:
   RunLengths(ByteView pixels, const Header& header, std::uint8_t* out)
-      : pixels_(pixels), width_(static_cast<std::size_t>(header.width)),
-        count_(width_ * static_cast<std::size_t>(header.height)), nibbles_(header.compression == kRle4), out_(out) {}
+      : pixels_(pixels),
+        width_(static_cast<std::size_t>(header.width)),
+        count_(width_ * static_cast<std::size_t>(header.height)),
+        nibbles_(header.compression == kRle4),
+        out_(out) {}
 
   /// What no code touches stays index 0. An error where the codes stop without saying so.
   Status decode() {
@@ -223,7 +229,8 @@ class RunLengths {
 
 void flip_rows(Picture& picture) {
   for (std::int64_t y = 0; y < picture.height / 2; ++y)
-    std::swap_ranges(picture.row(y), picture.row(y) + picture.row_bytes(), picture.row(picture.height - 1 - y));
+    std::swap_ranges(picture.row(y), picture.row(y) + picture.row_bytes(),
+                     picture.row(picture.height - 1 - y));
 }
 
 Result<Picture> read_palette_pixels(ByteView file, const Header& header) {
@@ -261,8 +268,9 @@ class Field {
 
 Result<Picture> read_direct_pixels(ByteView file, const Header& header) {
   const int channels = header.masks[3] != 0 ? 4 : 3;
-  ASSIGN_OR_RETURN(Picture picture, make_picture({header.width, header.height, channels, 8,
-                                                  channels == 4 ? ChannelKind::kAlpha : ChannelKind::kPlain}));
+  ASSIGN_OR_RETURN(Picture picture,
+                   make_picture({header.width, header.height, channels, 8,
+                                 channels == 4 ? ChannelKind::kAlpha : ChannelKind::kPlain}));
   const std::array<Field, 4> fields = {Field(header.masks[0]), Field(header.masks[1]), Field(header.masks[2]),
                                        Field(header.masks[3])};
   const auto width = static_cast<std::size_t>(header.width);

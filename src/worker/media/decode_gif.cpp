@@ -1,5 +1,6 @@
-// GIF by giflib: the first frame on the whole screen. A palette that is i → (i,i,i) is grey, all else is RGB, and RGBA
-// where the frame has a transparent index; outside the frame lies the transparent index, else index 0.
+// GIF by giflib: the first frame on the whole screen. A palette that is i → (i,i,i) is grey, all else is RGB,
+// and RGBA where the frame has a transparent index; outside the frame lies the transparent index, else index
+// 0.
 #include <gif_lib.h>
 
 #include <algorithm>
@@ -73,7 +74,8 @@ Palette palette_of(const GifFileType* gif, std::optional<int> transparent) {
   return palette;
 }
 
-/// The frame's rows into the picture of indices; an interlaced one has every 8th row first, then those between.
+/// The frame's rows into the picture of indices; an interlaced one has every 8th row first, then those
+/// between.
 Status read_frame(GifFileType* gif, Picture& indices) {
   struct Pass {
     int first, step;
@@ -84,7 +86,8 @@ Status read_frame(GifFileType* gif, Picture& indices) {
   const std::span<const Pass> passes = frame.Interlace ? std::span<const Pass>(kInterlaced) : kPlain;
   for (const Pass& pass : passes)
     for (int y = pass.first; y < frame.Height; y += pass.step)
-      if (DGifGetLine(gif, indices.row(frame.Top + y) + frame.Left, frame.Width) == GIF_ERROR) return damaged(gif);
+      if (DGifGetLine(gif, indices.row(frame.Top + y) + frame.Left, frame.Width) == GIF_ERROR)
+        return damaged(gif);
   return Ok{};
 }
 
@@ -109,8 +112,9 @@ Result<Picture> decode_gif(ByteView file) {
   const Palette palette = palette_of(gif.get(), transparent);
   if (palette.is_grey) return indices;
   const int channels = transparent.has_value() ? 4 : 3;
-  ASSIGN_OR_RETURN(Picture picture, make_picture({width, height, channels, 8,
-                                                  channels == 4 ? ChannelKind::kPaletteAlpha : ChannelKind::kPlain}));
+  ASSIGN_OR_RETURN(Picture picture,
+                   make_picture({width, height, channels, 8,
+                                 channels == 4 ? ChannelKind::kPaletteAlpha : ChannelKind::kPlain}));
   const auto pixel_bytes = static_cast<std::size_t>(channels);
   for (std::size_t i = 0; i < indices.bytes.size(); ++i)
     std::memcpy(&picture.bytes[i * pixel_bytes], palette.colors[indices.bytes[i]], pixel_bytes);

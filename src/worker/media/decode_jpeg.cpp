@@ -1,8 +1,9 @@
-// JPEG by libjpeg-turbo with its defaults (accurate integer transform, fancy upsampling), which are the reference's.
-// Grey 1 channel, YCbCr and RGB 3, CMYK and YCCK 4 with the inversion undone. EXIF orientation is not applied.
-#include <cstdio>  // jpeglib.h wants it
-#include <jpeglib.h>
+// JPEG by libjpeg-turbo with its defaults (accurate integer transform, fancy upsampling), which are the
+// reference's. Grey 1 channel, YCbCr and RGB 3, CMYK and YCCK 4 with the inversion undone. EXIF orientation
+// is not applied.
 #include <jerror.h>
+#include <jpeglib.h>
+#include <cstdio>  // jpeglib.h wants it
 
 #include <csetjmp>
 #include <string>
@@ -28,7 +29,8 @@ State& state_of(j_common_ptr decoder) { return *static_cast<State*>(decoder->cli
 [[noreturn]] void leave(j_common_ptr decoder) { longjmp(state_of(decoder).on_error, 1); }
 
 void note_message(j_common_ptr decoder, int level) {
-  // A warning: the reference takes damaged pixels for what they are, but not a file that ends before its end marker.
+  // A warning: the reference takes damaged pixels for what they are, but not a file that ends before its end
+  // marker.
   if (level < 0 && decoder->err->msg_code == JWRN_JPEG_EOF) {
     state_of(decoder).ends_early = true;
     leave(decoder);
@@ -92,14 +94,16 @@ Result<Picture> decode(State& state, ByteView file) {
   if (!read_header(state, file)) return damaged(state);
   const jpeg_decompress_struct& decoder = state.decoder;
   if (decoder.data_precision != 8)
-    return unsupported("the JPEG file has " + std::to_string(decoder.data_precision) + " bits a channel (8 are read)");
+    return unsupported("the JPEG file has " + std::to_string(decoder.data_precision) +
+                       " bits a channel (8 are read)");
   if (decoder.num_components != 1 && decoder.num_components != 3 && decoder.num_components != 4)
     return unsupported("the JPEG file has " + std::to_string(decoder.num_components) +
                        " channels (1, 3 and 4 are read)");
-  ASSIGN_OR_RETURN(Picture picture, make_picture({decoder.image_width, decoder.image_height, decoder.num_components, 8,
-                                                  ChannelKind::kPlain}));
+  ASSIGN_OR_RETURN(Picture picture, make_picture({decoder.image_width, decoder.image_height,
+                                                  decoder.num_components, 8, ChannelKind::kPlain}));
   if (!read_rows(state, picture)) return damaged(state);
-  if (picture.channels_count == 4)  // the reference takes every CMYK file for Adobe's, which stores it inverted
+  if (picture.channels_count ==
+      4)  // the reference takes every CMYK file for Adobe's, which stores it inverted
     for (std::uint8_t& value : picture.bytes) value = static_cast<std::uint8_t>(255 - value);
   return picture;
 }

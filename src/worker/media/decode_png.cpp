@@ -1,5 +1,6 @@
-// PNG by libpng. What the reference shows: grey of 1 bit as 0 and 1, of 2 and 4 bits stretched to 0..255, palettes as
-// RGB (RGBA with tRNS), 16-bit grey whole, 16-bit colour by its high byte. Gamma, profiles and orientation are ignored.
+// PNG by libpng. What the reference shows: grey of 1 bit as 0 and 1, of 2 and 4 bits stretched to 0..255,
+// palettes as RGB (RGBA with tRNS), 16-bit grey whole, 16-bit colour by its high byte. Gamma, profiles and
+// orientation are ignored.
 #include <png.h>
 #include <zlib.h>
 
@@ -75,8 +76,8 @@ bool read_header(State& state) {
   png_set_crc_action(state.png, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);
   png_set_keep_unknown_chunks(state.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_read_info(state.png, state.info);
-  png_get_IHDR(state.png, state.info, &state.width, &state.height, &state.bits_count, &state.color_type, nullptr,
-               nullptr, nullptr);
+  png_get_IHDR(state.png, state.info, &state.width, &state.height, &state.bits_count, &state.color_type,
+               nullptr, nullptr, nullptr);
   png_get_PLTE(state.png, state.info, &state.palette, &state.palette_count);
   png_get_tRNS(state.png, state.info, &state.palette_alpha, &state.palette_alpha_count, nullptr);
   png_set_packing(state.png);
@@ -102,7 +103,8 @@ Status check_ihdr(ByteView file) {
   const std::uint8_t* stored = name + 4 + 13;
   const std::uint32_t sum = std::uint32_t{stored[0]} << 24 | std::uint32_t{stored[1]} << 16 |
                             std::uint32_t{stored[2]} << 8 | stored[3];
-  if (crc32(0, name, 4 + 13) != sum) return invalid("the PNG file is damaged (the checksum of its header is wrong)");
+  if (crc32(0, name, 4 + 13) != sum)
+    return invalid("the PNG file is damaged (the checksum of its header is wrong)");
   const auto side = [&](std::size_t at) {
     return std::int64_t{name[at]} << 24 | std::int64_t{name[at + 1]} << 16 | name[at + 2] << 8 | name[at + 3];
   };
@@ -164,7 +166,8 @@ void convert_palette(const State& state, const std::uint8_t* from, Picture& to) 
     table[i][3] = i < state.palette_alpha_count ? state.palette_alpha[i] : 255;
   }
   const auto channels = static_cast<std::size_t>(to.channels_count);
-  for (std::size_t i = 0; i < to.bytes.size(); i += channels) std::memcpy(&to.bytes[i], table[*from++], channels);
+  for (std::size_t i = 0; i < to.bytes.size(); i += channels)
+    std::memcpy(&to.bytes[i], table[*from++], channels);
 }
 
 }  // namespace
@@ -181,8 +184,9 @@ Result<Picture> decode_png(ByteView file) {
     if (!read_rows(state, picture.bytes.data())) return damaged(state, "in its pixels");
     return picture;
   }
-  TRY(check_picture_size(picture.width, picture.height,
-                         static_cast<std::int64_t>(state.row_bytes / static_cast<std::size_t>(picture.width))));
+  TRY(check_picture_size(
+      picture.width, picture.height,
+      static_cast<std::int64_t>(state.row_bytes / static_cast<std::size_t>(picture.width))));
   std::vector<std::uint8_t> rows(state.row_bytes * state.height);
   if (!read_rows(state, rows.data())) return damaged(state, "in its pixels");
   if (is_palette) {

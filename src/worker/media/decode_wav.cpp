@@ -1,5 +1,6 @@
-// RIFF, RIFX and RF64 files with PCM or IEEE float samples, read as the reference's loader (scipy.io.wavfile) reads
-// them: raw values, the container's size from block align, 24 bits in the upper three bytes of an int32.
+// RIFF, RIFX and RF64 files with PCM or IEEE float samples, read as the reference's loader (scipy.io.wavfile)
+// reads them: raw values, the container's size from block align, 24 bits in the upper three bytes of an
+// int32.
 #include <bit>
 #include <cstring>
 #include <string>
@@ -14,7 +15,8 @@ constexpr std::uint32_t kPcm = 1;
 constexpr std::uint32_t kIeeeFloat = 3;
 constexpr std::uint32_t kExtensible = 0xFFFE;
 constexpr std::size_t kUuidTailBytes = 12;
-constexpr std::string_view kUuidTailLittle("\x00\x00\x10\x00\x80\x00\x00\xAA\x00\x38\x9B\x71", kUuidTailBytes);
+constexpr std::string_view kUuidTailLittle("\x00\x00\x10\x00\x80\x00\x00\xAA\x00\x38\x9B\x71",
+                                           kUuidTailBytes);
 constexpr std::string_view kUuidTailBig("\x00\x00\x00\x10\x80\x00\x00\xAA\x00\x38\x9B\x71", kUuidTailBytes);
 
 /// Reads numbers in the file's byte order; past the end it gives zeros and remembers.
@@ -72,8 +74,11 @@ struct Layout {
 };
 
 Error unknown_format(std::uint32_t tag) {
-  const char* name = tag == 2 || tag == 0x11 ? " (ADPCM)" : tag == 6 ? " (A-law)" : tag == 7 ? " (mu-law)"
-                     : tag == 0x55 ? " (MP3)" : "";
+  const char* name = tag == 2 || tag == 0x11 ? " (ADPCM)"
+                     : tag == 6              ? " (A-law)"
+                     : tag == 7              ? " (mu-law)"
+                     : tag == 0x55           ? " (MP3)"
+                                             : "";
   return unsupported("the WAV file's coding " + std::to_string(tag) + name +
                      " is not read; save it as PCM or as 32-bit float");
 }
@@ -107,7 +112,8 @@ Result<Format> read_format(Reader& reader) {
   return format;
 }
 
-/// The file's header: where its chunks end, by its own word, and whether it is RF64 (then the data's size too).
+/// The file's header: where its chunks end, by its own word, and whether it is RF64 (then the data's size
+/// too).
 struct Header {
   std::uint64_t end = 0;
   bool is_rf64 = false;
@@ -173,13 +179,14 @@ Status check_samples(Layout& layout) {
     if ((bytes != 4 && bytes != 8) || (bits != 32 && bits != 64))
       return unsupported("the WAV file has floats of " + std::to_string(bits) + " bits (32 and 64 are read)");
   } else if (bytes > 8 || bits > 64 || (bits >= 1 && bits <= 8 && bytes != 1)) {
-    return unsupported("the WAV file has samples of " + std::to_string(bits) + " bits in " + std::to_string(bytes) +
-                       " bytes, which is not read");
+    return unsupported("the WAV file has samples of " + std::to_string(bits) + " bits in " +
+                       std::to_string(bytes) + " bytes, which is not read");
   }
   return Ok{};
 }
 
-/// One sample as the sign-extended number of `size` bytes, moved to the top of the smallest integer type that holds it.
+/// One sample as the sign-extended number of `size` bytes, moved to the top of the smallest integer type that
+/// holds it.
 float integer_sample(const std::uint8_t* bytes, std::uint32_t size, std::endian order) {
   std::uint64_t value = 0;
   for (std::uint32_t i = 0; i < size; ++i)
@@ -209,11 +216,12 @@ Result<std::vector<float>> decode_wav(ByteView file, std::int64_t expected_count
                    std::to_string(layout.format.channels_count) + " channels");
   if (static_cast<std::int64_t>(count) != expected_count)
     return invalid("the WAV file has " + std::to_string(count) + " samples (" +
-                   std::to_string(layout.format.channels_count) + " channels), " + std::to_string(expected_count) +
-                   " expected");
+                   std::to_string(layout.format.channels_count) + " channels), " +
+                   std::to_string(expected_count) + " expected");
   std::vector<float> samples(count);
   const std::uint32_t size = layout.sample_bytes;
-  const bool is_unsigned = layout.format.tag == kPcm && layout.format.bits_count >= 1 && layout.format.bits_count <= 8;
+  const bool is_unsigned =
+      layout.format.tag == kPcm && layout.format.bits_count >= 1 && layout.format.bits_count <= 8;
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint8_t* bytes = layout.data.data() + i * size;
     samples[i] = is_unsigned                       ? static_cast<float>(*bytes)

@@ -1,6 +1,7 @@
 // worker/media/decoders.h - The decoders: a file's bytes into a Picture, or into samples for WAV.
-// Called by media.cpp on the worker's one thread. Each reads from memory only, keeps to base/limits.h, lets no exception
-// or longjmp out, and says in its error what is wrong with the file without a library's own words.
+// Called by media.cpp on the worker's one thread. Each reads from memory only, keeps to base/limits.h, lets
+// no exception or longjmp out, and says in its error what is wrong with the file without a library's own
+// words.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,8 @@ Result<Picture> decode_bmp(ByteView file);
 Result<Picture> decode_tiff(ByteView file);
 Result<Picture> decode_dicom(ByteView file);
 
-/// Samples as stored (24 bits times 256, 8 bits 0..255), interleaved. An error where they are not `expected_count`.
+/// Samples as stored (24 bits times 256, 8 bits 0..255), interleaved. An error where they are not
+/// `expected_count`.
 Result<std::vector<float>> decode_wav(ByteView file, std::int64_t expected_count);
 
 }  // namespace noren::worker

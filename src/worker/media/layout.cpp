@@ -25,7 +25,8 @@ Geometry geometry_of(const MediaTarget& target) {
   if (rank == 2) return {1, shape[0], shape[1], false};
   const bool is_map = rank >= 3 && std::all_of(shape.begin(), shape.end() - 3, [](auto n) { return n == 1; });
   if (!is_map) return {kFree, kFree, kFree, true};
-  if (target.layout == ImageLayout::kChannelsLast) return {shape[rank - 1], shape[rank - 3], shape[rank - 2], false};
+  if (target.layout == ImageLayout::kChannelsLast)
+    return {shape[rank - 1], shape[rank - 3], shape[rank - 2], false};
   return {shape[rank - 3], shape[rank - 2], shape[rank - 1], false};
 }
 
@@ -69,7 +70,8 @@ void colour_to_grey(Picture& picture) {
   const std::size_t pixels = picture.bytes.size() / 3;
   for (std::size_t i = 0; i < pixels; ++i) {
     const std::uint8_t* rgb = &picture.bytes[3 * i];
-    picture.bytes[i] = static_cast<std::uint8_t>((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 32768u) >> 16);
+    picture.bytes[i] =
+        static_cast<std::uint8_t>((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 32768u) >> 16);
   }
   picture.bytes.resize(pixels);
   picture.channels_count = 1;
@@ -91,7 +93,8 @@ void to_8_bits(Picture& picture) {
 Status convert_channels(Picture& picture, std::int64_t channels) {
   if (picture.bits_count == 16) to_8_bits(picture);
   if (channels == kFree || channels == picture.channels_count) return Ok{};
-  if (picture.has_alpha() && channels < picture.channels_count) keep_channels(picture, picture.channels_count - 1);
+  if (picture.has_alpha() && channels < picture.channels_count)
+    keep_channels(picture, picture.channels_count - 1);
   if (picture.channels_count == 1 && channels == 3) grey_to_colour(picture);
   if (picture.channels_count == 3 && channels == 1) colour_to_grey(picture);
   return fit_channels(picture, channels);
@@ -101,7 +104,8 @@ Status convert_channels(Picture& picture, std::int64_t channels) {
 class Levels {
  public:
   Levels(const Picture& picture, const MediaTarget& target) : target_(target) {
-    unit_ = target.normalization == Normalization::kNone ? 1.0 : 1.0 / (picture.bits_count == 16 ? 65535.0 : 255.0);
+    unit_ = target.normalization == Normalization::kNone ? 1.0
+                                                         : 1.0 / (picture.bits_count == 16 ? 65535.0 : 255.0);
   }
   float at(std::uint32_t value, std::size_t channel) const {
     auto level = static_cast<float>(static_cast<double>(value) * unit_);
@@ -121,7 +125,8 @@ struct Plane {
   std::size_t step;
 };
 
-void write_plane(const Picture& picture, std::size_t channel, const Levels& levels, std::size_t as_channel, Plane out) {
+void write_plane(const Picture& picture, std::size_t channel, const Levels& levels, std::size_t as_channel,
+                 Plane out) {
   const auto channels = static_cast<std::size_t>(picture.channels_count);
   const auto pixels = static_cast<std::size_t>(picture.width * picture.height);
   if (picture.bits_count == 16) {
@@ -148,7 +153,8 @@ Tensor write_tensor(const Picture& picture, const MediaTarget& target, Shape sha
     const std::size_t from = target.reverse_channels && c < 3 && channels >= 3 ? 2 - c : c;
     float* values = tensor.data<float>();
     const bool is_last = target.layout == ImageLayout::kChannelsLast;
-    write_plane(picture, from, levels, c, is_last ? Plane{values + c, channels} : Plane{values + c * pixels, 1});
+    write_plane(picture, from, levels, c,
+                is_last ? Plane{values + c, channels} : Plane{values + c * pixels, 1});
   }
   return tensor;
 }
@@ -186,7 +192,8 @@ Result<Tensor> lay_out(Picture picture, const MediaTarget& target) {
   }
   Shape shape = target.shape;
   const std::size_t rank = shape.size();
-  if (rank >= 3) shape[target.layout == ImageLayout::kChannelsLast ? rank - 1 : rank - 3] = picture.channels_count;
+  if (rank >= 3)
+    shape[target.layout == ImageLayout::kChannelsLast ? rank - 1 : rank - 3] = picture.channels_count;
   shape[rank - (rank >= 3 && target.layout == ImageLayout::kChannelsLast ? 3 : 2)] = height;
   shape[rank - (rank >= 3 && target.layout == ImageLayout::kChannelsLast ? 2 : 1)] = width;
   return write_tensor(picture, target, std::move(shape));

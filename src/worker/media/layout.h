@@ -1,5 +1,6 @@
 // worker/media/layout.h - From a decoded picture to the tensor that the network sees.
-// Channels checked or converted, sides resized, values normalised, pixels laid out as the target says. Any thread.
+// Channels checked or converted, sides resized, values normalised, pixels laid out as the target says. Any
+// thread.
 #pragma once
 
 #include "worker/media/media.h"

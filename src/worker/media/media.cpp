@@ -16,10 +16,14 @@ struct Extension {
   std::string_view name;
   MediaType type;
 };
-constexpr std::array<Extension, 9> kExtensions = {{{"png", MediaType::kImage}, {"jpg", MediaType::kImage},
-                                                   {"jpeg", MediaType::kImage}, {"gif", MediaType::kImage},
-                                                   {"bmp", MediaType::kImage}, {"tif", MediaType::kImage},
-                                                   {"tiff", MediaType::kImage}, {"dcm", MediaType::kDicom},
+constexpr std::array<Extension, 9> kExtensions = {{{"png", MediaType::kImage},
+                                                   {"jpg", MediaType::kImage},
+                                                   {"jpeg", MediaType::kImage},
+                                                   {"gif", MediaType::kImage},
+                                                   {"bmp", MediaType::kImage},
+                                                   {"tif", MediaType::kImage},
+                                                   {"tiff", MediaType::kImage},
+                                                   {"dcm", MediaType::kDicom},
                                                    {"wav", MediaType::kWav}}};
 
 struct Signature {
@@ -70,7 +74,8 @@ Result<Tensor> decode_samples(ByteView file, const MediaTarget& target) {
 FileKind kind_of(ByteView file) {
   const std::string_view text = text_of(file);
   for (const Signature& signature : kSignatures)
-    if (text.size() >= signature.at && text.substr(signature.at).starts_with(signature.bytes)) return signature.kind;
+    if (text.size() >= signature.at && text.substr(signature.at).starts_with(signature.bytes))
+      return signature.kind;
   return FileKind::kOther;
 }
 

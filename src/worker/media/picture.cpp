@@ -14,14 +14,15 @@ std::string sides(std::int64_t width, std::int64_t height) {
 Status check_picture_size(std::int64_t width, std::int64_t height, std::int64_t bytes_per_pixel) {
   if (width <= 0 || height <= 0) return invalid("the picture is empty (" + sides(width, height) + " pixels)");
   if (width > limits::kImageSideCount || height > limits::kImageSideCount)
-    return make_error(Code::kTooLarge, "the picture is too large (" + sides(width, height) + " pixels, at most " +
-                                           std::to_string(limits::kImageSideCount) + " a side)");
+    return make_error(Code::kTooLarge, "the picture is too large (" + sides(width, height) +
+                                           " pixels, at most " + std::to_string(limits::kImageSideCount) +
+                                           " a side)");
   if (width * height > limits::kImagePixelsCount)
     return make_error(Code::kTooLarge, "the picture is too large (" + sides(width, height) + ", at most " +
                                            std::to_string(limits::kImagePixelsCount) + " pixels)");
   if (width * height * bytes_per_pixel > limits::kImageUnpackedBytes)
-    return make_error(Code::kTooLarge, "the picture is too large when unpacked (" + sides(width, height) + ", " +
-                                           std::to_string(bytes_per_pixel) + " bytes a pixel)");
+    return make_error(Code::kTooLarge, "the picture is too large when unpacked (" + sides(width, height) +
+                                           ", " + std::to_string(bytes_per_pixel) + " bytes a pixel)");
   return Ok{};
 }
 

@@ -1,5 +1,6 @@
-// worker/media/picture.h - Picture: what a decoder hands on: pixels of 8 or 16 bits, interleaved, rows from the top.
-// Made by the decoders, eaten by resize and layout; nobody outside this room sees it. Any thread, plain data.
+// worker/media/picture.h - Picture: what a decoder hands on: pixels of 8 or 16 bits, interleaved, rows from
+// the top. Made by the decoders, eaten by resize and layout; nobody outside this room sees it. Any thread,
+// plain data.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,8 @@
 
 namespace noren::worker {
 
-/// What is known of the channels beyond their number: it decides how they are resized and what may be left out.
+/// What is known of the channels beyond their number: it decides how they are resized and what may be left
+/// out.
 enum class ChannelKind : std::uint8_t {
   kPlain,         ///< channels that know nothing of each other: grey, RGB, CMYK
   kAlpha,         ///< the last channel is alpha

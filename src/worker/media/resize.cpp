@@ -9,8 +9,11 @@
 namespace noren::worker {
 namespace {
 
-// Weights of 8-bit pictures are whole numbers of this precision: 32 bits less 8 for a pixel and 2 for the sum's head room.
+// Weights of 8-bit pictures are whole numbers of this precision: 32 bits less 8 for a pixel and 2 for the
+// sum's head room.
 constexpr int kPrecisionBits = 32 - 8 - 2;
+
+constexpr std::int64_t kTallFactor = 100;
 
 /// Which source pixels make one target pixel, and how much of each.
 template <typename Weight>
@@ -21,7 +24,8 @@ struct Weights {
   std::vector<Weight> values;
 };
 
-/// The triangle filter of half width 1, widened by the factor of shrinking, pixel centres at one half; weights sum to 1.
+/// The triangle filter of half width 1, widened by the factor of shrinking, pixel centres at one half;
+/// weights sum to 1.
 Weights<double> triangle_weights(std::int64_t from, std::int64_t to) {
   const double scale = static_cast<double>(from) / static_cast<double>(to);
   const double widening = std::max(scale, 1.0);
@@ -111,19 +115,20 @@ Weights<typename Pixel::Weight> weights_of(std::int64_t from, std::int64_t to) {
 
 template <typename Pixel>
 Result<Picture> across(const Picture& picture, std::int64_t width) {
-  ASSIGN_OR_RETURN(Picture result, make_picture({width, picture.height, picture.channels_count, picture.bits_count,
-                                                 picture.kind}));
+  ASSIGN_OR_RETURN(Picture result, make_picture({width, picture.height, picture.channels_count,
+                                                 picture.bits_count, picture.kind}));
   const auto weights = weights_of<Pixel>(picture.width, width);
   for (std::int64_t y = 0; y < picture.height; ++y)
-    shrink_row_of<Pixel>(picture.channels_count, reinterpret_cast<const typename Pixel::Value*>(picture.row(y)),
+    shrink_row_of<Pixel>(picture.channels_count,
+                         reinterpret_cast<const typename Pixel::Value*>(picture.row(y)),
                          reinterpret_cast<typename Pixel::Value*>(result.row(y)), width, weights);
   return result;
 }
 
 template <typename Pixel>
 Result<Picture> down(const Picture& picture, std::int64_t height) {
-  ASSIGN_OR_RETURN(Picture result, make_picture({picture.width, height, picture.channels_count, picture.bits_count,
-                                                 picture.kind}));
+  ASSIGN_OR_RETURN(Picture result, make_picture({picture.width, height, picture.channels_count,
+                                                 picture.bits_count, picture.kind}));
   const auto weights = weights_of<Pixel>(picture.height, height);
   const auto values_count = static_cast<std::size_t>(picture.width * picture.channels_count);
   std::vector<typename Pixel::Sum> sums(values_count);
@@ -144,6 +149,11 @@ Result<Picture> down(const Picture& picture, std::int64_t height) {
 template <typename Pixel>
 Result<Picture> resize_plain(const Picture& picture, std::int64_t width, std::int64_t height) {
   if (picture.width == width) return down<Pixel>(picture, height);
+  // Pillow takes the vertical pass first where the picture is a very tall strip and gets lower.
+  if (picture.height > picture.width * kTallFactor && height < picture.height) {
+    ASSIGN_OR_RETURN(const Picture lowered, down<Pixel>(picture, height));
+    return across<Pixel>(lowered, width);
+  }
   ASSIGN_OR_RETURN(Picture narrowed, across<Pixel>(picture, width));
   if (picture.height == height) return narrowed;
   return down<Pixel>(narrowed, height);

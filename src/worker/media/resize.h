@@ -1,6 +1,6 @@
 // worker/media/resize.h - The resize that training used: Pillow's BILINEAR, to the bit for 8-bit pictures.
-// A triangle filter that widens when it shrinks (antialiased), horizontal pass first, each pass rounded to pixels;
-// colours are premultiplied where there is an alpha channel. Any thread.
+// A triangle filter that widens when it shrinks (antialiased), horizontal pass first, each pass rounded to
+// pixels; colours are premultiplied where there is an alpha channel. Any thread.
 #pragma once
 
 #include "worker/media/picture.h"

@@ -102,7 +102,8 @@ std::vector<std::string> documented_names(std::span<const std::string> names) {
   std::vector<std::string> shortened(names.begin(), names.end());
   for (std::string& name : shortened)
     if (name.ends_with('\'')) name.pop_back();
-  if (std::set<std::string_view>(shortened.begin(), shortened.end()).size() == shortened.size()) return shortened;
+  if (std::set<std::string_view>(shortened.begin(), shortened.end()).size() == shortened.size())
+    return shortened;
   return {names.begin(), names.end()};
 }
 
@@ -112,7 +113,8 @@ Result<std::string> format_answer(std::string_view version, std::span<const std:
   std::size_t numbers_count = 0;
   for (const Tensor& tensor : outputs) numbers_count += static_cast<std::size_t>(tensor.count());
   std::string out;
-  out.reserve(std::min(128 + 64 * outputs.size() + kReservedPerNumberBytes * numbers_count, limits::kAnswerBytes));
+  out.reserve(
+      std::min(128 + 64 * outputs.size() + kReservedPerNumberBytes * numbers_count, limits::kAnswerBytes));
   out += "{\"version\":";
   append_json_string(out, version);
   out += ",\"outputs\":[";

@@ -10,8 +10,8 @@
 namespace noren::worker {
 
 /// Decodes the inside of a JSON string, its escapes still in it, into `out`.
-/// Taken: white space anywhere, missing or too much padding, the URL-safe alphabet, a "data:…;base64," prefix.
-/// Refused: any other character, data behind the padding, a last group of one character.
+/// Taken: white space anywhere, missing or too much padding, the URL-safe alphabet, a "data:…;base64,"
+/// prefix. Refused: any other character, data behind the padding, a last group of one character.
 Status decode_base64(std::string_view json_text, Bytes& out);
 
 }  // namespace noren::worker

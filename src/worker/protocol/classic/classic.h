@@ -1,6 +1,7 @@
-// worker/protocol/classic/classic.h - The classic protocol: a request's bytes into tensors, tensors into the answer's.
-// The wire format of the closed cloud service, kept byte for byte: JSON with vectors or base64 files in, JSON with
-// numbers as text out. Called by a worker's serve loop on its one thread; knows no HTTP, no key and no engine.
+// worker/protocol/classic/classic.h - The classic protocol: a request's bytes into tensors, tensors into the
+// answer's. The wire format of the closed cloud service, kept byte for byte: JSON with vectors or base64
+// files in, JSON with numbers as text out. Called by a worker's serve loop on its one thread; knows no HTTP,
+// no key and no engine.
 #pragma once
 
 #include <cstddef>
@@ -35,8 +36,8 @@ class ClassicParser {
   ~ClassicParser();
 
   /// `body` must be followed by limits::kFramePaddingBytes readable bytes.
-  /// Errors: kInvalidArgument; the text is for the caller, at most limits::kDetailBytes of UTF-8 without control
-  /// characters: "inputs[0] 'x': 4 numbers expected, 3 given".
+  /// Errors: kInvalidArgument; the text is for the caller, at most limits::kDetailBytes of UTF-8 without
+  /// control characters: "inputs[0] 'x': 4 numbers expected, 3 given".
   Result<ClassicRequest> parse(ByteView body);
 
  private:
@@ -57,8 +58,8 @@ Result<InflatedBody> inflate_gzip(ByteView compressed, std::size_t limit_bytes);
 /// The names an answer shows: one trailing ' is dropped where that leaves the names distinct.
 std::vector<std::string> documented_names(std::span<const std::string> names);
 
-/// The answer's bytes: {"version":"…","outputs":[{"name":"y","data":"0.5, 1.0"}]}. `names` has one entry an output.
-/// Errors: kTooLarge past limits::kAnswerBytes.
+/// The answer's bytes: {"version":"…","outputs":[{"name":"y","data":"0.5, 1.0"}]}. `names` has one entry an
+/// output. Errors: kTooLarge past limits::kAnswerBytes.
 Result<std::string> format_answer(std::string_view version, std::span<const std::string> names,
                                   std::span<const Tensor> outputs);
 

@@ -35,7 +35,8 @@ class Inflater {
 
 Error damaged() { return invalid("the body is not gzip, or is damaged or cut"); }
 Error too_large(std::size_t limit_bytes) {
-  return make_error(Code::kTooLarge, "the body is larger than " + std::to_string(limit_bytes) + " bytes unpacked");
+  return make_error(Code::kTooLarge,
+                    "the body is larger than " + std::to_string(limit_bytes) + " bytes unpacked");
 }
 
 }  // namespace

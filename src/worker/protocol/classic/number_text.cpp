@@ -66,7 +66,8 @@ char* write_double(char* out, double value) {
   // "d.ddde±XX" with the shortest digits; taken apart and laid out anew.
   char text[kNumberTextBytes];
   const char* const end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
-  const char* const mark = static_cast<const char*>(std::memchr(text, 'e', static_cast<std::size_t>(end - text)));
+  const char* const mark =
+      static_cast<const char*>(std::memchr(text, 'e', static_cast<std::size_t>(end - text)));
   int exponent = 0;
   std::from_chars(mark + (mark[1] == '+' ? 2 : 1), end, exponent);
   int count = static_cast<int>(mark - text);

@@ -41,7 +41,8 @@ Result<DataType> data_type_of(const std::string& type, AcceptedFiles accepted) {
   if (lower == "vector") return DataType{true, MediaType::kImage};
   const std::optional<MediaType> media = media_type_of(lower);
   if (!media.has_value())
-    return invalid("type " + quote(type) + " is not known (png, jpg, jpeg, gif, bmp, tif, tiff, dcm, wav, vector)");
+    return invalid("type " + quote(type) +
+                   " is not known (png, jpg, jpeg, gif, bmp, tif, tiff, dcm, wav, vector)");
   if (*media != MediaType::kImage && accepted == AcceptedFiles::kPerRequest)
     return invalid("an API of the type \"per request\" does not take " + lower +
                    " files; publish the model as a \"dedicated instance\"");
@@ -88,7 +89,8 @@ Result<std::string> ClassicParser::State::read_string(json::value value, std::st
 }
 
 /// By data name, else by variable name where exactly one input has it.
-Result<std::size_t> ClassicParser::State::find_input(const ExecutorSignature& executor, const std::string& name) const {
+Result<std::size_t> ClassicParser::State::find_input(const ExecutorSignature& executor,
+                                                     const std::string& name) const {
   const auto count_and_first = [&](auto member) {
     std::pair<std::size_t, std::size_t> found{0, 0};
     for (std::size_t i = executor.inputs.size(); i-- > 0;)
@@ -103,7 +105,8 @@ Result<std::size_t> ClassicParser::State::find_input(const ExecutorSignature& ex
                  (executor.inputs.empty() ? " (it has none)" : " (it has " + list_of(executor.inputs) + ")"));
 }
 
-Result<Tensor> ClassicParser::State::read_file(json::value value, const InputSignature& input, MediaType media) {
+Result<Tensor> ClassicParser::State::read_file(json::value value, const InputSignature& input,
+                                               MediaType media) {
   json::json_type type = json::json_type::null;
   if (const auto error = value.type().get(type); error != simdjson::SUCCESS) return json_error(error);
   if (type != json::json_type::string) return invalid("data must be the file as a base64 string");
@@ -182,7 +185,8 @@ Status ClassicParser::State::read_entry(json::value value, std::size_t entry_ind
     if (Status status = read_field(field.value_unsafe()); !status.ok())
       return prefixed(entry_index, entry, std::move(status).error());
   }
-  for (const auto& [is_there, key] : {std::pair{entry.name.has_value(), "name"}, {entry.type.has_value(), "type"},
+  for (const auto& [is_there, key] : {std::pair{entry.name.has_value(), "name"},
+                                      {entry.type.has_value(), "type"},
                                       {entry.has_data, "data"}})
     if (!is_there) return prefixed(entry_index, entry, invalid("\"" + std::string(key) + "\" is missing"));
   if (entry.is_data_read) return Ok{};
@@ -213,7 +217,8 @@ Status ClassicParser::State::read_inputs(json::value value, ClassicRequest& requ
   }
   const auto missing = std::find(is_filled.begin(), is_filled.end(), 0);
   if (missing != is_filled.end())
-    return invalid("input " + quote(executor.inputs[static_cast<std::size_t>(missing - is_filled.begin())].name) +
+    return invalid("input " +
+                   quote(executor.inputs[static_cast<std::size_t>(missing - is_filled.begin())].name) +
                    " is missing");
   return Ok{};
 }
@@ -263,15 +268,17 @@ Status ClassicParser::State::read_root(json::document& document, ClassicRequest&
   if (root.reset().error() != simdjson::SUCCESS) return json_error(simdjson::TAPE_ERROR);
   for (auto result : root) {
     if (result.error() != simdjson::SUCCESS) return json_error(result.error());
-    if (is_key(parser, result.value_unsafe().key(), "inputs")) TRY(read_inputs(result.value_unsafe().value(), request));
+    if (is_key(parser, result.value_unsafe().key(), "inputs"))
+      TRY(read_inputs(result.value_unsafe().value(), request));
   }
   return Ok{};
 }
 
 Result<ClassicRequest> ClassicParser::State::parse(ByteView body) {
   json::document document;
-  const auto error = parser.iterate(reinterpret_cast<const char*>(body.data()), body.size(),
-                                    body.size() + simdjson::SIMDJSON_PADDING)
+  const auto error = parser
+                         .iterate(reinterpret_cast<const char*>(body.data()), body.size(),
+                                  body.size() + simdjson::SIMDJSON_PADDING)
                          .get(document);
   if (error != simdjson::SUCCESS) return json_error(error);
   ClassicRequest request;
@@ -280,7 +287,7 @@ Result<ClassicRequest> ClassicParser::State::parse(ByteView body) {
 }
 
 ClassicParser::ClassicParser(const ModelSignature& signature, AcceptedFiles accepted)
-    : state_(new State{signature, accepted, {}, {}}) {
+    : state_(new State{signature, accepted, json::parser(), {}}) {
   CHECK(!signature.executors.empty());
 }
 ClassicParser::ClassicParser(ClassicParser&&) noexcept = default;
@@ -296,7 +303,8 @@ Result<ClassicRequest> ClassicParser::parse(ByteView body) {
     if (request.ok()) return request;
     Error error = std::move(request).error();
     if (error.code == Code::kInternal) return error;
-    return make_error(Code::kInvalidArgument, cut_text(error.text, limits::kDetailBytes), std::move(error.detail));
+    return make_error(Code::kInvalidArgument, cut_text(error.text, limits::kDetailBytes),
+                      std::move(error.detail));
   } catch (const std::bad_alloc&) {
     return invalid("the request needs more memory than there is");
   }

@@ -45,17 +45,10 @@ Result<T> from_double(double number) {
 
 /// A whole number that a double may not hold exactly.
 template <typename T>
-bool read_exactly(json::value& value, T& number) {
-  if constexpr (std::is_integral_v<T> && std::is_signed_v<T>) {
-    std::int64_t wide = 0;
-    if (value.get_int64().get(wide) != simdjson::SUCCESS || !std::in_range<T>(wide)) return false;
-    number = static_cast<T>(wide);
-    return true;
-  } else if constexpr (std::is_integral_v<T>) {
-    std::uint64_t wide = 0;
-    if (value.get_uint64().get(wide) != simdjson::SUCCESS || !std::in_range<T>(wide)) return false;
-    number = static_cast<T>(wide);
-    return true;
+bool read_exactly(std::string_view text, T& number) {
+  if constexpr (std::is_integral_v<T>) {
+    const std::from_chars_result read = std::from_chars(text.data(), text.data() + text.size(), number);
+    return read.ec == std::errc{} && read.ptr == text.data() + text.size() && double_of(text).has_value();
   } else {
     return false;
   }
@@ -65,10 +58,9 @@ bool read_exactly(json::value& value, T& number) {
 Result<double> double_of_text(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
   while (text.ends_with(' ')) text.remove_suffix(1);
-  double number = 0;
-  const std::from_chars_result read = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (!is_json_number(text) || read.ec != std::errc{}) return invalid(quote(text) + " is not a number");
-  return number;
+  const std::optional<double> number = double_of(text);
+  if (!number.has_value()) return invalid(quote(text) + " is not a number");
+  return *number;
 }
 
 template <typename T>
@@ -80,7 +72,7 @@ Result<T> read_element(const json::parser& parser, json::value& value, json::jso
     return plain_text(parser, raw);
   } else {
     if (type == json::json_type::number) {
-      if (T number{}; read_exactly(value, number)) return number;
+      if (T number{}; read_exactly(token_text(value), number)) return number;
       ASSIGN_OR_RETURN(const double number, read_double(value));
       return from_double<T>(number);
     }
@@ -91,11 +83,13 @@ Result<T> read_element(const json::parser& parser, json::value& value, json::jso
     }
     if (type == json::json_type::string) {
       json::raw_json_string raw;
-      if (const auto error = value.get_raw_json_string().get(raw); error != simdjson::SUCCESS) return json_error(error);
+      if (const auto error = value.get_raw_json_string().get(raw); error != simdjson::SUCCESS)
+        return json_error(error);
       ASSIGN_OR_RETURN(const double number, double_of_text(raw_text(raw)));
       return from_double<T>(number);
     }
-    return invalid(type == json::json_type::null ? "null is not a number" : "a number is expected, not an object");
+    return invalid(type == json::json_type::null ? "null is not a number"
+                                                 : "a number is expected, not an object");
   }
 }
 
@@ -160,18 +154,21 @@ class ListReader {
   std::vector<T> values_;
   std::int64_t kept_count_ = 0;
   std::int64_t count_ = 0;
-  Shape shape_;                       ///< the lists' own lengths, outermost first
+  Shape shape_;                         ///< the lists' own lengths, outermost first
   std::int64_t leaf_level_ = kUnknown;  ///< in how many lists the numbers stand
 };
 
-bool has_free_axis(const Shape& shape) { return std::any_of(shape.begin(), shape.end(), [](auto n) { return n < 0; }); }
+bool has_free_axis(const Shape& shape) {
+  return std::any_of(shape.begin(), shape.end(), [](auto n) { return n < 0; });
+}
 
 bool fits(const Shape& lists, const Shape& shape) {
   return std::equal(lists.begin(), lists.end(), shape.begin(), shape.end(),
                     [](std::int64_t length, std::int64_t wanted) { return wanted < 0 || length == wanted; });
 }
 
-/// The full shape of an input with free axes: what the lists' own nesting says, else what the count leaves for one axis.
+/// The full shape of an input with free axes: what the lists' own nesting says, else what the count leaves
+/// for one axis.
 Result<Shape> free_shape(const InputSignature& input, const Shape& lists, std::int64_t count) {
   if (fits(lists, input.shape)) return lists;
   const Shape sample = sample_shape(input);
@@ -190,7 +187,8 @@ Error wrong_count(const InputSignature& input, std::int64_t expected, std::int64
 }
 
 template <typename T>
-Result<Tensor> read_as(const json::parser& parser, json::value value, const InputSignature& input, std::size_t depth) {
+Result<Tensor> read_as(const json::parser& parser, json::value value, const InputSignature& input,
+                       std::size_t depth) {
   const bool is_free = has_free_axis(input.shape);
   std::int64_t expected = kUnknown;
   if (!is_free) {
@@ -224,8 +222,9 @@ void convert_values(const Tensor& from, Tensor& to) {
       const double rounded = std::isnan(values[i]) ? 0.0 : std::nearbyint(static_cast<double>(values[i]));
       const double end = std::ldexp(1.0, std::numeric_limits<T>::digits);
       converted = rounded >= end ? std::numeric_limits<T>::max()
-                  : rounded <= static_cast<double>(std::numeric_limits<T>::min()) ? std::numeric_limits<T>::min()
-                                                                                   : static_cast<T>(rounded);
+                  : rounded <= static_cast<double>(std::numeric_limits<T>::min())
+                      ? std::numeric_limits<T>::min()
+                      : static_cast<T>(rounded);
     } else {
       converted = *from_double<T>(static_cast<double>(values[i]));
     }
@@ -263,7 +262,8 @@ Shape sample_shape(const InputSignature& input) {
 
 Result<Tensor> read_vector(const json::parser& parser, json::value value, const InputSignature& input,
                            std::size_t depth) {
-  return with_type(input.type, [&](auto zero) { return read_as<decltype(zero)>(parser, value, input, depth); });
+  return with_type(input.type,
+                   [&](auto zero) { return read_as<decltype(zero)>(parser, value, input, depth); });
 }
 
 Result<Tensor> convert_samples(Tensor samples, const InputSignature& input) {
@@ -271,7 +271,8 @@ Result<Tensor> convert_samples(Tensor samples, const InputSignature& input) {
   if (input.type == ElementType::kString) return invalid("the input takes strings, not files");
   Tensor converted(input.type, samples.shape());
   with_type(input.type, [&](auto zero) {
-    if constexpr (!std::is_same_v<decltype(zero), std::string>) convert_values<decltype(zero)>(samples, converted);
+    if constexpr (!std::is_same_v<decltype(zero), std::string>)
+      convert_values<decltype(zero)>(samples, converted);
   });
   return converted;
 }
