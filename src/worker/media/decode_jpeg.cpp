@@ -1,12 +1,13 @@
 // JPEG by libjpeg-turbo with its defaults (accurate integer transform, fancy upsampling), which are the
 // reference's. Grey 1 channel, YCbCr and RGB 3, CMYK and YCCK 4 with the inversion undone. EXIF orientation
 // is not applied.
-#include <jerror.h>
-#include <jpeglib.h>
-#include <cstdio>  // jpeglib.h wants it
-
 #include <csetjmp>
+#include <cstdio>  // jpeglib.h wants it
 #include <string>
+
+#include <jpeglib.h>
+
+#include <jerror.h>
 
 #include "base/limits.h"
 #include "worker/media/decoders.h"
