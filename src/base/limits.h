@@ -25,6 +25,9 @@ inline constexpr std::size_t kAnswerBytes = 256 * kMiB;
 inline constexpr std::size_t kBodyInlineBytes = 64 * kKiB;  // larger bodies travel in a memfd
 inline constexpr std::size_t kQueuePerApiCount = 128;
 
+// The management API.
+inline constexpr std::size_t kManagementQueueCount = 256;  // requests that wait for the control thread
+
 // HTTP.
 inline constexpr std::size_t kHttpHeaderBytes = 16 * kKiB;
 inline constexpr std::size_t kHttpHeaderCount = 100;

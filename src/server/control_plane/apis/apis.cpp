@@ -90,15 +90,18 @@ Result<std::vector<ApiRow>> Apis::list(const std::string& owner_id, const Page& 
   return store_.list_apis(owner_id, page);
 }
 
-Result<ApiRow> Apis::change(const ApiRow& row, const ApiChange& change) {
+Result<ApiRow> Apis::change(const ApiRow& row, const ApiChange& change, const std::function<Status()>& also) {
   ApiRecord api = row.api;
   if (change.enabled) api.enabled = *change.enabled;
   api.modified_us = clock_.wall_us();
-  TRY(store_.update_api(api));
+  TRY(store_.transaction([&]() -> Status {
+    TRY(store_.update_api(api));
+    return also ? also() : Status(Ok{});
+  }));
   return find(api.id);
 }
 
-Result<Apis::Removed> Apis::remove(const ApiRow& row) {
+Result<Apis::Removed> Apis::remove(const ApiRow& row, const std::function<Status()>& also) {
   Removed removed;
   TRY(store_.transaction([&]() -> Status {
     ASSIGN_OR_RETURN(const std::vector<VersionRecord> versions, store_.list_versions(row.api.number));
@@ -110,7 +113,7 @@ Result<Apis::Removed> Apis::remove(const ApiRow& row) {
       TRY(store_.delete_job(job->id));
       removed.released_blobs.insert(removed.released_blobs.end(), {job->upload_hash, job->package_hash});
     }
-    return Ok{};
+    return also ? also() : Status(Ok{});
   }));
   return removed;
 }

@@ -81,13 +81,15 @@ class Apis {
                                const std::function<Status(const PublishedNow&)>& also);
   Result<ApiRow> find(const std::string& id);
   Result<std::vector<ApiRow>> list(const std::string& owner_id, const Page& page);
-  Result<ApiRow> change(const ApiRow& row, const ApiChange& change);
+  /// `also`, here and below, runs in the same transaction.
+  Result<ApiRow> change(const ApiRow& row, const ApiChange& change,
+                        const std::function<Status()>& also = nullptr);
 
   struct Removed {
     std::vector<std::string> released_blobs;
   };
   /// The API, its versions and keys, and the jobs that publish made for it alone.
-  Result<Removed> remove(const ApiRow& row);
+  Result<Removed> remove(const ApiRow& row, const std::function<Status()>& also = nullptr);
 
   Result<std::vector<ShownKey>> keys(const ApiRow& row);
 

@@ -51,12 +51,13 @@ Result<std::vector<JobRecord>> Jobs::list(const std::string& owner_id, const Pag
   return store_.list_jobs(owner_id, page);
 }
 
-Status Jobs::remove(const JobRecord& job) {
+Status Jobs::remove(const JobRecord& job, const std::function<Status()>& also) {
   const Status removed = store_.transaction([&]() -> Status {
     ASSIGN_OR_RETURN(const bool used, store_.job_is_used(job.id));
     if (used)
       return make_error(Code::kFailedPrecondition, "an API still uses this job: delete the API first");
-    return store_.delete_job(job.id);
+    TRY(store_.delete_job(job.id));
+    return also ? also() : Status(Ok{});
   });
   if (removed.ok()) release_blobs({job.upload_hash, job.package_hash});
   return removed;

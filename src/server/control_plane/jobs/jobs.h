@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -57,8 +58,8 @@ class Jobs {
 
   Result<JobRecord> find(const std::string& id);
   Result<std::vector<JobRecord>> list(const std::string& owner_id, const Page& page);
-  /// kFailedPrecondition where an API uses it.
-  Status remove(const JobRecord& job);
+  /// kFailedPrecondition where an API uses it. `also` runs in the same transaction.
+  Status remove(const JobRecord& job, const std::function<Status()>& also = nullptr);
 
   /// Forgets jobs that a publish left behind before `before_us`.
   Status remove_abandoned(WallUs before_us);

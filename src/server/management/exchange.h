@@ -1,0 +1,68 @@
+// One request on its way through the management API: what was asked, by whom, and the one answer. Control
+// thread only, but for reply, which may come from anywhere.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <boost/json/fwd.hpp>
+
+#include "server/management/service.h"
+
+namespace noren::server {
+
+struct Exchange {
+  ManagementRequest request;
+  Principal principal;
+  Permission permission = Permission::kSelf;
+  std::map<std::string, std::string> path;  ///< "id" -> what stood in its place
+  std::function<void(ManagementResponse)> reply;
+
+  void answer(int status, const boost::json::object& body) const;
+  void fail(const Error& error) const;
+};
+using ExchangePointer = std::shared_ptr<Exchange>;
+
+using Handler = void (*)(const ManagementParts& parts, const ExchangePointer& exchange);
+
+struct Route {
+  const char* method;
+  const char* path;
+  Permission permission;
+  Handler handler;
+};
+
+// Handlers; the table is in routes.cpp.
+void show_self(const ManagementParts& parts, const ExchangePointer& exchange);
+void create_job(const ManagementParts& parts, const ExchangePointer& exchange);
+void list_jobs(const ManagementParts& parts, const ExchangePointer& exchange);
+void show_job(const ManagementParts& parts, const ExchangePointer& exchange);
+void delete_job(const ManagementParts& parts, const ExchangePointer& exchange);
+void create_api(const ManagementParts& parts, const ExchangePointer& exchange);
+void list_apis(const ManagementParts& parts, const ExchangePointer& exchange);
+void show_api(const ManagementParts& parts, const ExchangePointer& exchange);
+void change_api(const ManagementParts& parts, const ExchangePointer& exchange);
+void delete_api(const ManagementParts& parts, const ExchangePointer& exchange);
+void list_keys(const ManagementParts& parts, const ExchangePointer& exchange);
+void list_usage(const ManagementParts& parts, const ExchangePointer& exchange);
+
+ManagementResponse problem(const Error& error, const std::string& request_id);
+
+/// Names and values of a query, decoded; names may repeat. kInvalidArgument for one that is not in `known` or
+/// is badly encoded.
+using Query = std::multimap<std::string, std::string>;
+Result<Query> parse_query(const std::string& text, std::initializer_list<std::string_view> known);
+std::string query_value(const Query& query, const std::string& name, std::string standard);
+/// limit and before of a list.
+Result<Page> page_of(const Query& query);
+
+/// The body as a JSON object whose members are all in `known`.
+Result<boost::json::object> json_body(const ManagementRequest& request,
+                                      std::initializer_list<std::string_view> known);
+
+AuditRecord audit_of(const Exchange& exchange, WallUs at_us, std::string action, std::string target,
+                     std::string detail = {});
+
+}  // namespace noren::server

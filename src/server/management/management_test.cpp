@@ -1,0 +1,360 @@
+#include <condition_variable>
+#include <future>
+#include <set>
+
+#include <gtest/gtest.h>
+#include <boost/json.hpp>
+
+#include "base/limits.h"
+#include "server/blob/memory_blob_store.h"
+#include "server/management/service.h"
+
+namespace noren::server {
+namespace {
+
+namespace json = boost::json;
+
+constexpr const char* kDescription =
+    R"({"format":"nnp","statistics":{"CostParameter":12},"per_request":{"eligible":true,"reasons":[]}})";
+
+/// A data plane that has every catalog at once, and an importer that believes every file but "bad".
+class FakeServing final : public Serving {
+ public:
+  void apply(CatalogSnapshot catalog, std::function<void()> applied) override {
+    catalog_ = std::move(catalog);
+    applied();
+  }
+  void import(ImportRequest request, std::function<void(Result<ImportedModel>)> done) override {
+    const auto mapping = Mapping::map(request.file.get());
+    const std::string text(text_of(mapping->bytes()));
+    if (text == "bad") return done(make_error(Code::kCorrupt, "bad.nnp: no network is in it"));
+    if (text == "huge")
+      return done(ImportedModel{R"({"statistics":{"CostParameter":67108864},"per_request":{"reasons":[]}})",
+                                *sealed_memfd("p", bytes_of("package"))});
+    done(ImportedModel{kDescription, *sealed_memfd("p", bytes_of("package of " + text))});
+  }
+  void describe(std::vector<std::string> ids, std::function<void(std::vector<ServingState>)> done) override {
+    std::vector<ServingState> states;
+    for (const std::string& id : ids) {
+      const PublishedApi* api = catalog_ ? catalog_->find(id) : nullptr;
+      states.push_back({api != nullptr && api->enabled ? "running" : "stopped", ""});
+    }
+    done(std::move(states));
+  }
+  CatalogSnapshot catalog_;
+};
+
+struct Answer {
+  int status = 0;
+  json::object body;
+  std::string content_type;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string text(const char* name) const { return std::string(body.at(name).as_string()); }
+};
+
+class ManagementTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    admin_ = Accounts::make_first_admin();
+    ASSERT_TRUE(accounts_.create_first_admin(admin_).ok());
+    ASSERT_TRUE(
+        store_->add_owner({"u1", OwnerKind::kPerson, "jun", OwnerPlan::kFree, Role::kUser, "", 0}).ok());
+    ASSERT_TRUE(store_->add_token({"t1", "u1", "n", keyring_.digest_token(Secret("user token")), 0, 0}).ok());
+    service_ = make_management_service({control_, files_, *store_, keyring_, accounts_, jobs_, apis_, usage_,
+                                        serving_, clock_, rules_, [] { return std::string("http://h"); }});
+  }
+  void TearDown() override {
+    files_.stop();
+    control_.stop();
+  }
+
+  Answer send(ManagementRequest request) {
+    std::promise<ManagementResponse> promise;
+    service_->handle(std::move(request),
+                     [&](ManagementResponse response) { promise.set_value(std::move(response)); });
+    ManagementResponse response = promise.get_future().get();
+    Answer answer{response.status, {}, response.content_type, response.headers};
+    answer.body = json::parse(response.body).as_object();
+    return answer;
+  }
+  ManagementRequest request(const std::string& method, const std::string& path,
+                            const std::string& body = "") {
+    ManagementRequest made;
+    made.method = method;
+    const std::size_t question = path.find('?');
+    made.path = "/v1/management/" + path.substr(0, question);
+    if (question != std::string::npos) made.query = path.substr(question + 1);
+    made.bearer_token = Secret(std::string(admin_.token.reveal()));
+    made.body = body;
+    made.body_size_bytes = body.size();
+    made.request_id = "r1";
+    return made;
+  }
+  Answer call(const std::string& method, const std::string& path, const std::string& body = "") {
+    return send(request(method, path, body));
+  }
+  Answer call_as_user(const std::string& method, const std::string& path, const std::string& body = "") {
+    ManagementRequest made = request(method, path, body);
+    made.bearer_token = Secret("user token");
+    return send(std::move(made));
+  }
+  std::string import(const std::string& model = "model") {
+    const Answer job = call("POST", "jobs?file_name=iris.nnp&kept=false", model);
+    EXPECT_EQ(job.status, 201) << json::serialize(job.body);
+    return job.text("id");
+  }
+  Answer publish(const std::string& more = "") {
+    return call("POST", "apis", R"({"job":")" + import() + "\"" + more + "}");
+  }
+
+  std::unique_ptr<Store> store_ = make_memory_store();
+  MemoryBlobStore blobs_;
+  Keyring keyring_ = *Keyring::from_master_key(Keyring::make_master_key());
+  ManualClock clock_{1'594'098'000'000'000};
+  ApiRules rules_{1000, 2000, 30'000, 128, 67'108'864, 10};
+  FirstAdmin admin_;
+  Accounts accounts_{*store_, keyring_, clock_};
+  Jobs jobs_{*store_, blobs_, clock_};
+  Apis apis_{*store_, keyring_, clock_, rules_};
+  Usage usage_{*store_, "run", 500};
+  FakeServing serving_;
+  TaskThread control_{"control"}, files_{"files"};
+  std::unique_ptr<ManagementService> service_;
+};
+
+std::string filled(std::string path) {
+  const std::size_t brace = path.find("{id}");
+  return brace == std::string::npos ? path : path.replace(brace, 4, "x");
+}
+
+TEST_F(ManagementTest, EveryRouteNeedsCredentials) {
+  ASSERT_GE(management_routes().size(), 12u);
+  for (const RouteInfo& route : management_routes()) {
+    for (const char* token : {"", "wrong", "noren_"}) {
+      ManagementRequest bare;
+      bare.method = route.method;
+      bare.path = filled(route.path);
+      bare.bearer_token = Secret(token);
+      const Answer answer = send(std::move(bare));
+      EXPECT_EQ(answer.status, 401) << route.method << " " << route.path;
+      EXPECT_EQ(answer.content_type, "application/problem+json");
+      EXPECT_EQ(answer.text("detail"), "a valid bearer token is needed");
+    }
+  }
+}
+
+TEST_F(ManagementTest, WithoutCredentialsNoPathIsTold) {
+  ManagementRequest bare;
+  bare.method = "GET";
+  bare.path = "/v1/management/nothing";
+  EXPECT_EQ(send(std::move(bare)).status, 401);
+  EXPECT_EQ(call("GET", "nothing").status, 404);
+  EXPECT_EQ(call("GET", "apis/").status, 404);
+  EXPECT_EQ(call("GET", "apis//keys").status, 404);
+}
+
+TEST_F(ManagementTest, AMethodThatAPathDoesNotTakeIs405AndSaysWhatItTakes) {
+  const Answer answer = call("PUT", "apis");
+  EXPECT_EQ(answer.status, 405);
+  ASSERT_FALSE(answer.headers.empty());
+  EXPECT_EQ(answer.headers.back(), std::pair(std::string("allow"), std::string("POST, GET")));
+}
+
+TEST_F(ManagementTest, PublishGivesUrlKeyTypeAndState) {
+  const Answer answer = publish();
+  ASSERT_EQ(answer.status, 201) << json::serialize(answer.body);
+  const std::string id = answer.text("id");
+  EXPECT_EQ(answer.text("url"), "http://h/v1/serverless/classifiers/" + id + "/inference");
+  EXPECT_EQ(answer.text("type"), "per-request");
+  EXPECT_EQ(answer.text("state"), "running");
+  EXPECT_EQ(answer.text("name"), "iris");
+  EXPECT_EQ(answer.text("key").size(), 36u);
+  const PublishedApi* api = serving_.catalog_->find(id);
+  ASSERT_NE(api, nullptr);
+  EXPECT_TRUE(
+      equal_digests(api->keys[0].digest, digest_of(answer.text("key"), keyring_.api_key_digest_key())));
+  EXPECT_EQ(call("GET", "apis/" + id + "/keys").body.at("keys").at(0).at("key"), answer.body.at("key"));
+  EXPECT_EQ(store_->list_audit(1)->front().action, "api.publish");
+}
+
+TEST_F(ManagementTest, DedicatedHasItsOwnPath) {
+  const Answer answer = publish(R"(,"type":"dedicated","id":"old_Id-1","key":"6626b3e4-1316-4b1a")");
+  EXPECT_EQ(answer.text("url"), "http://h/v1/classifiers/old_Id-1/inference");
+  EXPECT_EQ(answer.text("key"), "6626b3e4-1316-4b1a");
+  const Answer again = publish(R"(,"id":"old_Id-1")");
+  EXPECT_EQ(again.status, 409);
+  EXPECT_NE(again.text("detail").find("'old_Id-1'"), std::string::npos);
+}
+
+TEST_F(ManagementTest, WhatIsWrongInAPublishIsSaidInOneSentence) {
+  EXPECT_EQ(call("POST", "apis", "{}").status, 400);
+  EXPECT_EQ(call("POST", "apis", "[]").status, 400);
+  EXPECT_EQ(call("POST", "apis", "{").status, 400);
+  EXPECT_EQ(call("POST", "apis", R"({"job":"none"})").status, 404);
+  EXPECT_EQ(publish(R"(,"typ":"dedicated")").text("detail"), "unknown member 'typ' in the body");
+  EXPECT_EQ(publish(R"(,"type":"shared")").status, 400);
+  EXPECT_EQ(publish(R"(,"id":"a b")").status, 400);
+  EXPECT_EQ(publish(R"(,"key":5)").status, 400);
+  const Answer huge = call("POST", "apis", R"({"job":")" + import("huge") + "\"}");
+  EXPECT_EQ(huge.status, 409);
+  EXPECT_NE(huge.text("detail").find("CostParameter is 67108864"), std::string::npos);
+}
+
+TEST_F(ManagementTest, AnImportThatFailsSaysWhyAndLeavesNothing) {
+  const Answer answer = call("POST", "jobs?file_name=bad.nnp", "bad");
+  EXPECT_EQ(answer.status, 422);
+  EXPECT_EQ(answer.text("detail"), "bad.nnp: no network is in it");
+  EXPECT_EQ(call("POST", "jobs?file_name=bad.nnp", "").status, 400);
+  EXPECT_EQ(call("POST", "jobs?name=a/b", "model").status, 400);
+  EXPECT_EQ(call("POST", "jobs?nam=a", "model").status, 400);
+  EXPECT_EQ(call("POST", "jobs?name=%zz", "model").status, 400);
+  EXPECT_TRUE(call("GET", "jobs").body.at("jobs").as_array().empty());
+  EXPECT_TRUE(blobs_.list()->empty());
+}
+
+TEST_F(ManagementTest, AnUploadMayComeAsAFile) {
+  ManagementRequest upload = request("POST", "jobs?file_name=a%20b.nnp&project=%E5%90%8D+1");
+  upload.body_memfd = *sealed_memfd("u", bytes_of("model"));
+  const Answer answer = send(std::move(upload));
+  ASSERT_EQ(answer.status, 201);
+  EXPECT_EQ(answer.text("name"), "a b");
+  EXPECT_EQ(answer.text("project"), "名 1");
+  EXPECT_EQ(answer.body.at("description").at("format"), "nnp");
+  EXPECT_EQ(call("GET", "jobs/" + answer.text("id")).text("file_name"), "a b.nnp");
+}
+
+TEST_F(ManagementTest, OnAndOffReachTheDataPlane) {
+  const std::string id = publish().text("id");
+  const Answer off = call("PATCH", "apis/" + id, R"({"enabled":false})");
+  EXPECT_EQ(off.text("state"), "stopped");
+  EXPECT_FALSE(serving_.catalog_->find(id)->enabled);
+  EXPECT_EQ(call("PATCH", "apis/" + id, R"({"enabled":"no"})").status, 400);
+  EXPECT_EQ(call("PATCH", "apis/" + id, R"({"enabled":true})").text("state"), "running");
+}
+
+TEST_F(ManagementTest, DeleteTakesTheJobAndItsFiles) {
+  const std::string id = publish().text("id");
+  EXPECT_EQ(blobs_.list()->size(), 2u);
+  EXPECT_EQ(call("DELETE", "apis/" + id).status, 200);
+  EXPECT_EQ(call("GET", "apis/" + id).status, 404);
+  EXPECT_EQ(serving_.catalog_->find(id), nullptr);
+  EXPECT_TRUE(call("GET", "jobs").body.at("jobs").as_array().empty());
+  EXPECT_TRUE(blobs_.list()->empty());
+}
+
+TEST_F(ManagementTest, AJobInUseIsNotDeleted) {
+  const Answer api = publish();
+  EXPECT_EQ(call("DELETE", "jobs/" + api.text("job")).status, 409);
+  const std::string free = import();
+  EXPECT_EQ(call("DELETE", "jobs/" + free).status, 200);
+  EXPECT_EQ(call("GET", "jobs/" + free).status, 404);
+}
+
+TEST_F(ManagementTest, ListsComeInPagesNewestFirst) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 5; ++i) ids.push_back(publish().text("id"));
+  std::vector<std::string> seen;
+  std::string path = "apis?limit=2";
+  while (true) {
+    const Answer page = call("GET", path);
+    for (const auto& api : page.body.at("apis").as_array()) seen.emplace_back(api.at("id").as_string());
+    const auto* next = page.body.if_contains("next_before");
+    if (next == nullptr) break;
+    path = "apis?limit=2&before=" + json::serialize(*next);
+  }
+  std::reverse(seen.begin(), seen.end());
+  EXPECT_EQ(seen, ids);
+  for (const char* bad : {"apis?limit=0", "apis?limit=1001", "apis?limit=x", "apis?before=-1", "apis?page=2"})
+    EXPECT_EQ(call("GET", bad).status, 400) << bad;
+}
+
+TEST_F(ManagementTest, AnotherOwnersThingsAreNotThere) {
+  const Answer api = publish();
+  const std::string id = api.text("id");
+  for (const RouteInfo& route : management_routes()) {
+    const std::size_t brace = route.path.find("{id}");
+    if (brace == std::string::npos) continue;
+    const bool job = route.path.find("/jobs/") != std::string::npos;
+    std::string path = route.path.substr(std::string("/v1/management/").size());
+    path.replace(path.find("{id}"), 4, job ? api.text("job") : id);
+    const Answer answer = call_as_user(route.method, path, "{}");
+    EXPECT_EQ(answer.status, 404) << route.method << " " << path;
+  }
+  EXPECT_TRUE(call_as_user("GET", "apis").body.at("apis").as_array().empty());
+  EXPECT_EQ(call_as_user("POST", "apis", R"({"job":")" + api.text("job") + "\"}").status, 404);
+  EXPECT_EQ(call("GET", "apis/" + id).status, 200);
+}
+
+TEST_F(ManagementTest, AFreeOwnerSeesWhatIsLeft) {
+  const Answer job = call_as_user("POST", "jobs?file_name=m.nnp", "model");
+  const Answer api = call_as_user("POST", "apis", R"({"job":")" + job.text("id") + "\"}");
+  ASSERT_EQ(api.status, 201);
+  EXPECT_EQ(api.body.at("free_left").as_int64(), 500);
+  ASSERT_TRUE(usage_.lease(api.text("id"), 10).ok());
+  EXPECT_EQ(call_as_user("GET", "apis/" + api.text("id")).body.at("free_left").as_int64(), 490);
+  const Answer refused =
+      call_as_user("POST", "apis", R"({"type":"dedicated","job":")" + job.text("id") + "\"}");
+  EXPECT_EQ(refused.status, 403);
+}
+
+TEST_F(ManagementTest, UsageIsShownByDay) {
+  const Answer api = publish();
+  const std::uint32_t number = apis_.find(api.text("id"))->api.number;
+  ASSERT_TRUE(usage_.put({{number, utc_day(clock_.wall_us()), 7}, {number, 1, 2}}).ok());
+  const Answer usage = call("GET", "apis/" + api.text("id") + "/usage?days=2");
+  EXPECT_EQ(usage.body.at("total").as_int64(), 9);
+  ASSERT_EQ(usage.body.at("days").as_array().size(), 1u);
+  EXPECT_EQ(usage.body.at("days").at(0).at("day").as_string(), "2020-07-07");
+  EXPECT_EQ(call("GET", "apis/" + api.text("id") + "/usage?days=0").status, 400);
+}
+
+TEST_F(ManagementTest, TheSameIdempotencyKeyGivesTheSameAnswer) {
+  const std::string body = R"({"job":")" + import() + "\"}";
+  const auto send_with_key = [&](const std::string& text) {
+    ManagementRequest made = request("POST", "apis", text);
+    made.idempotency_key = "once";
+    return send(std::move(made));
+  };
+  const Answer first = send_with_key(body);
+  ASSERT_EQ(first.status, 201);
+  const Answer second = send_with_key(body);
+  EXPECT_EQ(second.body, first.body);
+  EXPECT_EQ(call("GET", "apis").body.at("apis").as_array().size(), 1u);
+  EXPECT_EQ(send_with_key(body + " ").status, 409);
+  const auto record = *store_->find_idempotency(store_->find_owner_by_name("admin")->value().id, "once");
+  EXPECT_EQ(record->answer.find(first.text("key")), std::string::npos);
+}
+
+TEST_F(ManagementTest, ALargeJsonBodyIsRefused) {
+  ManagementRequest large = request("POST", "apis");
+  large.body_memfd = *sealed_memfd("u", bytes_of("{}"));
+  EXPECT_EQ(send(std::move(large)).status, 413);
+}
+
+TEST_F(ManagementTest, TooManyWaitingRequestsAreRefusedAtOnce) {
+  std::promise<void> release;
+  std::shared_future<void> released(release.get_future());
+  control_.post([released] { released.wait(); });
+  std::mutex mutex;
+  std::condition_variable all_answered;
+  std::size_t answered = 0, refused = 0;
+  for (std::size_t i = 0; i < limits::kManagementQueueCount + 10; ++i) {
+    service_->handle(request("GET", "me"), [&](const ManagementResponse& response) {
+      const std::lock_guard lock(mutex);
+      ++answered;
+      if (response.status == 429) ++refused;
+      all_answered.notify_all();
+    });
+  }
+  {
+    const std::lock_guard lock(mutex);
+    EXPECT_GE(refused, 9u);
+  }
+  release.set_value();
+  std::unique_lock lock(mutex);
+  all_answered.wait(lock, [&] { return answered == limits::kManagementQueueCount + 10; });
+  EXPECT_LE(refused, 10u);
+}
+
+}  // namespace
+}  // namespace noren::server

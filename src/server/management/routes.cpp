@@ -1,0 +1,128 @@
+// The table of routes and the one way through it: credentials, route, permission, handler.
+#include <algorithm>
+#include <string_view>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "server/management/exchange.h"
+
+namespace noren::server {
+namespace {
+
+constexpr Route kRoutes[] = {
+    {"GET", "/v1/management/me", Permission::kSelf, show_self},
+    {"POST", "/v1/management/jobs", Permission::kWriteJobs, create_job},
+    {"GET", "/v1/management/jobs", Permission::kReadJobs, list_jobs},
+    {"GET", "/v1/management/jobs/{id}", Permission::kReadJobs, show_job},
+    {"DELETE", "/v1/management/jobs/{id}", Permission::kWriteJobs, delete_job},
+    {"POST", "/v1/management/apis", Permission::kWriteApis, create_api},
+    {"GET", "/v1/management/apis", Permission::kReadApis, list_apis},
+    {"GET", "/v1/management/apis/{id}", Permission::kReadApis, show_api},
+    {"PATCH", "/v1/management/apis/{id}", Permission::kWriteApis, change_api},
+    {"DELETE", "/v1/management/apis/{id}", Permission::kWriteApis, delete_api},
+    {"GET", "/v1/management/apis/{id}/keys", Permission::kReadKeys, list_keys},
+    {"GET", "/v1/management/apis/{id}/usage", Permission::kReadUsage, list_usage},
+};
+
+std::string_view take_segment(std::string_view& path) {
+  const std::size_t end = std::min(path.find('/'), path.size());
+  const std::string_view segment = path.substr(0, end);
+  path.remove_prefix(std::min(end + 1, path.size()));
+  return segment;
+}
+
+bool matches(std::string_view pattern, std::string_view path, std::map<std::string, std::string>& found) {
+  if (std::count(pattern.begin(), pattern.end(), '/') != std::count(path.begin(), path.end(), '/'))
+    return false;
+  while (!pattern.empty() || !path.empty()) {
+    const std::string_view wanted = take_segment(pattern), given = take_segment(path);
+    if (wanted.starts_with('{') && !given.empty())
+      found[std::string(wanted.substr(1, wanted.size() - 2))] = given;
+    else if (wanted != given)
+      return false;
+  }
+  return true;
+}
+
+class Service final : public ManagementService {
+ public:
+  explicit Service(const ManagementParts& parts) : parts_(parts) {}
+
+  void handle(ManagementRequest request, std::function<void(ManagementResponse)> reply) override {
+    if (parts_.control.waiting_count() >= limits::kManagementQueueCount) {
+      reply(problem(make_error(Code::kExhausted, "too many management requests are waiting"),
+                    request.request_id));
+      return;
+    }
+    auto exchange = std::make_shared<Exchange>();
+    exchange->request = std::move(request);
+    exchange->reply = std::move(reply);
+    parts_.control.post([this, exchange] { run(exchange); });
+  }
+
+ private:
+  /// Credentials come before everything, so that without them no path can be told from another.
+  void run(const ExchangePointer& exchange) {
+    auto principal = parts_.accounts.authenticate(exchange->request.bearer_token);
+    if (!principal.ok()) return exchange->fail(principal.error());
+    exchange->principal = std::move(*principal);
+    exchange->request.bearer_token = Secret();
+    const Route* route = nullptr;
+    bool path_is_known = false;
+    for (const Route& each : kRoutes) {
+      std::map<std::string, std::string> found;
+      if (!matches(each.path, exchange->request.path, found)) continue;
+      path_is_known = true;
+      if (exchange->request.method != each.method) continue;
+      route = &each;
+      exchange->path = std::move(found);
+    }
+    if (route == nullptr) return refuse_path(*exchange, path_is_known);
+    exchange->permission = route->permission;
+    if (!may(exchange->principal, route->permission, ""))
+      return exchange->fail(
+          make_error(Code::kPermissionDenied, "this needs a permission that you don't have"));
+    route->handler(parts_, exchange);
+  }
+
+  static void refuse_path(const Exchange& exchange, bool path_is_known) {
+    if (!path_is_known)
+      return exchange.fail(make_error(Code::kNotFound, "the management API has no such path"));
+    ManagementResponse response =
+        problem(invalid("this path does not take " + exchange.request.method), exchange.request.request_id);
+    response.status = 405;
+    std::string allowed;
+    for (const Route& each : kRoutes) {
+      std::map<std::string, std::string> found;
+      if (!matches(each.path, exchange.request.path, found)) continue;
+      allowed += (allowed.empty() ? "" : ", ") + std::string(each.method);
+    }
+    response.headers.emplace_back("allow", allowed);
+    exchange.reply(std::move(response));
+  }
+
+  ManagementParts parts_;
+};
+
+}  // namespace
+
+std::vector<RouteInfo> management_routes() {
+  std::vector<RouteInfo> all;
+  for (const Route& route : kRoutes) all.push_back({route.method, route.path, route.permission});
+  return all;
+}
+
+std::unique_ptr<ManagementService> make_management_service(const ManagementParts& parts) {
+  return std::make_unique<Service>(parts);
+}
+
+void apply_catalog(TaskThread& control, Apis& apis, Serving& serving, std::function<void(Status)> done) {
+  auto catalog = apis.build_catalog();
+  if (!catalog.ok()) {
+    log(LogLevel::kError, "catalog.not_built", {{"error", describe(catalog.error())}});
+    return done(catalog.error());
+  }
+  serving.apply(*catalog, [&control, done = std::move(done)] { control.post([done] { done(Ok{}); }); });
+}
+
+}  // namespace noren::server
