@@ -16,6 +16,14 @@ Status require_same_shape(const Layer& layer) {
                       to_string(layer.input(1).shape) + ", they must be alike");
 }
 
+/// Errors between two tensors broadcast axes of length 1, as all elementwise functions of two inputs do.
+Status require_broadcastable(const Layer& layer) {
+  const Value& a = layer.input(0);
+  const Value& b = layer.input(1);
+  if (a.rank() == b.rank() && broadcast_shapes(a.shape, b.shape).ok()) return Ok{};
+  return layer.refuse("its inputs are " + to_string(a.shape) + " and " + to_string(b.shape) + ", they don't fit together");
+}
+
 /// Scores with one label for each position: the axis of the classes, and the labels as indices within it.
 struct Labelled {
   std::int64_t axis = 0;
@@ -92,19 +100,19 @@ LayerOutputs binary_cross_entropy(Layer& layer) {
 }
 
 LayerOutputs squared_error(Layer& layer) {
-  TRY(require_same_shape(layer));
+  TRY(require_broadcastable(layer));
   const Value difference = layer.graph.subtract(layer.input(0), layer.input(1));
   return std::vector{layer.graph.multiply(difference, difference)};
 }
 
 LayerOutputs absolute_error(Layer& layer) {
-  TRY(require_same_shape(layer));
+  TRY(require_broadcastable(layer));
   return std::vector{layer.graph.unary("Abs", layer.graph.subtract(layer.input(0), layer.input(1)))};
 }
 
 /// d^2 where |d| < delta, else delta (2 |d| - delta).
 LayerOutputs huber_loss(Layer& layer) {
-  TRY(require_same_shape(layer));
+  TRY(require_broadcastable(layer));
   GraphBuilder& graph = layer.graph;
   const auto delta = static_cast<float>(layer.arguments().real("delta"));
   const Value difference = graph.subtract(layer.input(0), layer.input(1));
@@ -117,7 +125,7 @@ LayerOutputs huber_loss(Layer& layer) {
 
 /// max(|d| - epsilon, 0)
 LayerOutputs epsilon_insensitive_loss(Layer& layer) {
-  TRY(require_same_shape(layer));
+  TRY(require_broadcastable(layer));
   GraphBuilder& graph = layer.graph;
   const auto epsilon = static_cast<float>(layer.arguments().real("epsilon"));
   const Value size = graph.unary("Abs", graph.subtract(layer.input(0), layer.input(1)));
