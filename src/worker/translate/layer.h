@@ -70,6 +70,12 @@ std::span<const NamedFamily> all_families();
 
 /// Null where the type is unknown.
 const LayerDefinition* find_layer(std::string_view type);
+/// A known type that no published model can run.
+struct LayerRefusal {
+  std::string_view type;
+  std::string_view why;
+};
+std::span<const LayerRefusal> all_refusals();
 /// Why a known type is refused at import ("needs a GPU in the reference too"); empty where it is not on that list.
 std::string_view refusal_reason(std::string_view type);
 

@@ -7,13 +7,8 @@
 namespace noren::worker {
 namespace {
 
-struct Refusal {
-  std::string_view type;
-  std::string_view why;
-};
-
 // Known functions that no published model can run, and why.
-constexpr Refusal kRefusals[] = {
+constexpr LayerRefusal kRefusals[] = {
     {"SyncBatchNormalization", "it is for training on several machines: it needs a communicator between processes"},
     {"FFT", "the reference implementation has it for GPUs only"},
     {"IFFT", "the reference implementation has it for GPUs only"},
@@ -55,8 +50,10 @@ const LayerDefinition* find_layer(std::string_view type) {
   return found == kByType.end() ? nullptr : found->second;
 }
 
+std::span<const LayerRefusal> all_refusals() { return kRefusals; }
+
 std::string_view refusal_reason(std::string_view type) {
-  for (const Refusal& refusal : kRefusals)
+  for (const LayerRefusal& refusal : kRefusals)
     if (refusal.type == type) return refusal.why;
   return {};
 }
