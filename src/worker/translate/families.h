@@ -7,6 +7,15 @@ namespace noren::worker {
 
 LayerFamily affine_layers();
 LayerFamily activation_layers();
+LayerFamily arithmetic_layers();
+LayerFamily logical_layers();
+LayerFamily math_layers();
+LayerFamily reduction_layers();
+LayerFamily array_layers();
+LayerFamily array_border_layers();
+LayerFamily indexing_layers();
+LayerFamily sequence_layers();
+LayerFamily matrix_layers();
 LayerFamily stochastic_layers();
 LayerFamily loss_layers();
 LayerFamily validation_layers();

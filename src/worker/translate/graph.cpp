@@ -210,7 +210,7 @@ Value GraphBuilder::reshape(const Value& x, const Shape& shape) {
     return constant(std::move(tensor));
   }
   const bool batch = x.batch && !shape.empty() && shape[0] == 1;
-  return node("Reshape", {x, integers(target_of(shape, batch, -1))}, shape);
+  return node("Reshape", {x, integers(target_of(shape, batch, -1))}, shape, {}, x.type);
 }
 
 Value GraphBuilder::transpose(const Value& x, const std::vector<std::int64_t>& axes) {
@@ -235,8 +235,21 @@ Value GraphBuilder::cast(const Value& x, ElementType type) {
 Value GraphBuilder::expand(const Value& x, const Shape& shape) {
   if (x.shape == shape) return x;
   // Expand broadcasts both ways, so 1 keeps whatever the input has on that axis.
-  const bool batch = x.batch && x.shape.size() == shape.size();
-  return node("Expand", {x, integers(target_of(shape, batch, 1))}, shape, {}, x.type);
+  const bool batch = x.batch && x.shape.size() == shape.size() && shape[0] == 1;
+  Value result = node("Expand", {x, integers(target_of(shape, batch, 1))}, shape, {}, x.type);
+  result.batch = batch;
+  return result;
+}
+
+Value GraphBuilder::with_batch_of(const Value& x, const Value& like) {
+  if (!like.batch || x.batch || x.shape.empty() || x.shape[0] != 1) return x;
+  Value target = node("Shape", {like}, {1}, {{"start", 0}, {"end", 1}}, ElementType::kInt64);
+  if (x.rank() > 1)
+    target = node("Concat", {target, integers({x.shape.begin() + 1, x.shape.end()})}, {x.rank()}, {{"axis", 0}},
+                  ElementType::kInt64);
+  Value result = node("Expand", {x, target}, x.shape, {}, x.type);
+  result.batch = true;
+  return result;
 }
 
 Value GraphBuilder::slice(const Value& x, const std::vector<std::int64_t>& starts,

@@ -86,6 +86,8 @@ class GraphBuilder {
   Value cast(const Value& x, ElementType type);
   /// Broadcasts to a shape (numpy rules); a batch axis stays free.
   Value expand(const Value& x, const Shape& shape);
+  /// x once for each row of `like`: a first axis of 1 becomes the batch axis. Else x as it is.
+  Value with_batch_of(const Value& x, const Value& like);
   /// Elements [start, stop) with a step along each listed axis; positions as ONNX's Slice takes them.
   Value slice(const Value& x, const std::vector<std::int64_t>& starts, const std::vector<std::int64_t>& stops,
               const std::vector<std::int64_t>& axes, const std::vector<std::int64_t>& steps);

@@ -11,6 +11,8 @@ using OperatorFamily = std::span<const OperatorDefinition>;
 
 OperatorFamily detection_operators();
 OperatorFamily image_augmentation_operators();
+OperatorFamily indexing_operators();
+OperatorFamily matrix_operators();
 OperatorFamily random_image_operators();
 OperatorFamily random_operators();
 OperatorFamily sampling_operators();

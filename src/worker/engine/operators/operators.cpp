@@ -5,8 +5,8 @@ namespace noren::worker {
 std::vector<OperatorDefinition> all_operators() {
   std::vector<OperatorDefinition> all;
   for (const OperatorFamily family :
-       {detection_operators(), image_augmentation_operators(), random_image_operators(), random_operators(),
-        sampling_operators(), selection_operators()})
+       {indexing_operators(), matrix_operators(), detection_operators(), image_augmentation_operators(),
+        random_image_operators(), random_operators(), sampling_operators(), selection_operators()})
     all.insert(all.end(), family.begin(), family.end());
   return all;
 }
