@@ -1,6 +1,6 @@
-// A load generator for loopback: closed loop (each connection sends when it has its answer) or open loop (requests
-// start at a constant rate, and latency counts from when a request was due, so a slow server can't hide).
-// One thread, epoll, no allocation per request. Prints one JSON object.
+// A load generator for loopback: closed loop (each connection sends when it has its answer) or open loop
+// (requests start at a constant rate, and latency counts from when a request was due, so a slow server can't
+// hide). One thread, epoll, no allocation per request. Prints one JSON object.
 //
 //   load --port 8080 --path /v1/… --key K --body body.json --connections 32 --seconds 5 [--warm-up 1]
 //        [--rate 20000 --give-up-ms 1000]
@@ -161,9 +161,11 @@ class Load {
       const std::size_t head = text.find("\r\n\r\n");
       if (head == std::string::npos) return false;
       std::string lower = text.substr(0, head);
-      std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+      std::transform(lower.begin(), lower.end(), lower.begin(),
+                     [](unsigned char c) { return std::tolower(c); });
       const std::size_t length = lower.find("content-length:");
-      const std::size_t body = length == std::string::npos ? 0 : std::strtoull(lower.c_str() + length + 15, nullptr, 10);
+      const std::size_t body =
+          length == std::string::npos ? 0 : std::strtoull(lower.c_str() + length + 15, nullptr, 10);
       connection.expected = head + 4 + body;
       connection.status = std::atoi(text.c_str() + 9);
     }
@@ -191,10 +193,13 @@ class Load {
     const double interval_ns = 1e9 / options_.rate;
     std::size_t next_idle = 0;
     while (true) {
-      const std::int64_t due = start_ns_ + static_cast<std::int64_t>(static_cast<double>(started_) * interval_ns);
+      const std::int64_t due =
+          start_ns_ + static_cast<std::int64_t>(static_cast<double>(started_) * interval_ns);
       if (due > now || due >= end_ns_) return;
       ++started_;
-      while (next_idle < connections_.size() && (connections_[next_idle].busy || connections_[next_idle].fd < 0)) ++next_idle;
+      while (next_idle < connections_.size() &&
+             (connections_[next_idle].busy || connections_[next_idle].fd < 0))
+        ++next_idle;
       if (next_idle < connections_.size())
         send(connections_[next_idle], due);
       else if (due >= measured_from_ns_)
@@ -211,7 +216,8 @@ class Load {
     const std::int64_t last_ns = end_ns_ + std::int64_t{options_.give_up_ms} * 1'000'000 + 1'000'000'000;
     while (now_ns() < end_ns_ || (any_busy() && now_ns() < last_ns)) {
       if (options_.rate > 0) start_due();
-      const int ready = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), options_.rate > 0 ? 0 : 100);
+      const int ready =
+          epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), options_.rate > 0 ? 0 : 100);
       for (int i = 0; i < ready; ++i) receive(connections_[events[static_cast<std::size_t>(i)].data.u64]);
     }
   }
@@ -223,14 +229,18 @@ class Load {
       answered += latencies.size();
       if (status == 200) good = latencies.size();
       char row[256];
-      std::snprintf(row, sizeof row, R"(%s"%d":{"count":%zu,"p50_us":%.1f,"p90_us":%.1f,"p99_us":%.1f,"max_us":%.1f})",
+      std::snprintf(row, sizeof row,
+                    R"(%s"%d":{"count":%zu,"p50_us":%.1f,"p90_us":%.1f,"p99_us":%.1f,"max_us":%.1f})",
                     statuses.empty() ? "" : ",", status, latencies.size(), percentile(latencies, 0.5) / 1e3,
-                    percentile(latencies, 0.9) / 1e3, percentile(latencies, 0.99) / 1e3, percentile(latencies, 1) / 1e3);
+                    percentile(latencies, 0.9) / 1e3, percentile(latencies, 0.99) / 1e3,
+                    percentile(latencies, 1) / 1e3);
       statuses += row;
     }
     std::printf(R"({"connections":%zu,"rate":%.0f,"seconds":%.1f,"per_second":%.1f,"good_per_second":%.1f,)"
-                R"("given_up":%ld,"broken":%ld,"not_sent":%ld,"status":{%s}})" "\n",
-                connections_.size(), options_.rate, options_.seconds, static_cast<double>(answered) / options_.seconds,
+                R"("given_up":%ld,"broken":%ld,"not_sent":%ld,"status":{%s}})"
+                "\n",
+                connections_.size(), options_.rate, options_.seconds,
+                static_cast<double>(answered) / options_.seconds,
                 static_cast<double>(good) / options_.seconds, static_cast<long>(outcomes_.given_up),
                 static_cast<long>(outcomes_.broken), static_cast<long>(outcomes_.not_sent), statuses.c_str());
   }

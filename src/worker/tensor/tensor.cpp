@@ -14,9 +14,18 @@ struct TypeFacts {
   std::string_view name;
   std::size_t size_bytes;
 };
-constexpr std::array<TypeFacts, 13> kFacts = {{{"float32", 4}, {"float64", 8}, {"int8", 1}, {"int16", 2},
-                                               {"int32", 4}, {"int64", 8}, {"uint8", 1}, {"uint16", 2},
-                                               {"uint32", 4}, {"uint64", 8}, {"bool", 1}, {"string", 0},
+constexpr std::array<TypeFacts, 13> kFacts = {{{"float32", 4},
+                                               {"float64", 8},
+                                               {"int8", 1},
+                                               {"int16", 2},
+                                               {"int32", 4},
+                                               {"int64", 8},
+                                               {"uint8", 1},
+                                               {"uint16", 2},
+                                               {"uint32", 4},
+                                               {"uint64", 8},
+                                               {"bool", 1},
+                                               {"string", 0},
                                                {"float16", 2}}};
 
 template <typename T>
@@ -124,8 +133,8 @@ const T* Tensor::data() const {
   return reinterpret_cast<const T*>(bytes_.data());
 }
 
-#define NOREN_INSTANTIATE(T)            \
-  template T* Tensor::data<T>();        \
+#define NOREN_INSTANTIATE(T) \
+  template T* Tensor::data<T>(); \
   template const T* Tensor::data<T>() const
 NOREN_INSTANTIATE(float);
 NOREN_INSTANTIATE(double);

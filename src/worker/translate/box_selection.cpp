@@ -1,5 +1,5 @@
-// ONNXNonMaxSuppression: how many boxes are selected depends on the data, so in a network from a file it works on
-// parameters only, and its answer is computed here, once.
+// ONNXNonMaxSuppression: how many boxes are selected depends on the data, so in a network from a file it
+// works on parameters only, and its answer is computed here, once.
 #include <algorithm>
 #include <numeric>
 
@@ -70,19 +70,19 @@ LayerOutputs onnx_non_max_suppression(Layer& layer) {
   ASSIGN_OR_RETURN(const auto scores, layer.constant_input(1, "scores"));
   const Shape& box_shape = boxes->shape();
   const Shape& score_shape = scores->shape();
-  if (box_shape.size() != 3 || box_shape[2] != 4 || score_shape.size() != 3 || score_shape[0] != box_shape[0] ||
-      score_shape[2] != box_shape[1])
+  if (box_shape.size() != 3 || box_shape[2] != 4 || score_shape.size() != 3 ||
+      score_shape[0] != box_shape[0] || score_shape[2] != box_shape[1])
     return layer.refuse("boxes are " + to_string(box_shape) + ", scores " + to_string(score_shape));
   const Arguments& arguments = layer.arguments();
   std::vector<float> rows;
   for (std::int64_t batch = 0; batch < box_shape[0]; ++batch)
     for (std::int64_t c = 0; c < score_shape[1]; ++c)
-      for (const std::int64_t index :
-           select({boxes->data<float>() + batch * box_shape[1] * 4,
-                   scores->data<float>() + (batch * score_shape[1] + c) * score_shape[2], box_shape[1],
-                   arguments.integer("center_point_box") != 0, arguments.integer("max_output_boxes_per_class"),
-                   static_cast<float>(arguments.real("iou_threshold")),
-                   static_cast<float>(arguments.real("score_threshold"))}))
+      for (const std::int64_t index : select(
+               {boxes->data<float>() + batch * box_shape[1] * 4,
+                scores->data<float>() + (batch * score_shape[1] + c) * score_shape[2], box_shape[1],
+                arguments.integer("center_point_box") != 0, arguments.integer("max_output_boxes_per_class"),
+                static_cast<float>(arguments.real("iou_threshold")),
+                static_cast<float>(arguments.real("score_threshold"))}))
         for (const std::int64_t number : {batch, c, index}) rows.push_back(static_cast<float>(number));
   const auto count = static_cast<std::int64_t>(rows.size()) / 3;
   return std::vector{layer.graph.floats({count, 3}, std::move(rows))};

@@ -4,7 +4,9 @@
 namespace noren::worker {
 namespace {
 
-std::int64_t flag(const Layer& layer, std::string_view name) { return layer.arguments().boolean(name) ? 1 : 0; }
+std::int64_t flag(const Layer& layer, std::string_view name) {
+  return layer.arguments().boolean(name) ? 1 : 0;
+}
 
 Status require_channels_first(const Layer& layer) {
   if (!layer.arguments().boolean("channel_last")) return Ok{};
@@ -49,7 +51,8 @@ LayerOutputs affine_grid(Layer& layer) {
   const auto count = checked_element_count(places);
   if (!count.ok()) return layer.refuse(count.error().text);
   const std::int64_t points = *count / (spatial + 1);
-  const Value grid = graph.floats({1, points, spatial + 1}, target_grid(size, flag(layer, "align_corners") != 0));
+  const Value grid =
+      graph.floats({1, points, spatial + 1}, target_grid(size, flag(layer, "align_corners") != 0));
   const Value turned = graph.transpose(theta, {0, 2, 1});
   const Value result = graph.node("MatMul", {grid, turned}, {theta.shape[0], points, spatial});
   Shape shape = {theta.shape[0]};
@@ -64,7 +67,8 @@ LayerOutputs warp_by_grid(Layer& layer) {
   const Value& grid = layer.input(1);
   const std::string& mode = layer.arguments().text("mode");
   const std::string& padding = layer.arguments().text("padding_mode");
-  if (mode != "linear" && mode != "nearest") return layer.refuse("mode '" + mode + "' is not linear or nearest");
+  if (mode != "linear" && mode != "nearest")
+    return layer.refuse("mode '" + mode + "' is not linear or nearest");
   if (padding != "zero" && padding != "repeat" && padding != "reflect")
     return layer.refuse("padding_mode '" + padding + "' is not zero, repeat or reflect");
   if (grid.rank() != x.rank() || (x.rank() != 4 && x.rank() != 5) || grid.shape.back() != x.rank() - 2 ||

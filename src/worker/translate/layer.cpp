@@ -11,19 +11,23 @@ std::string place(const Layer& layer) {
 
 Error Layer::refuse(std::string_view why) const { return invalid(place(*this) + std::string(why)); }
 
-Error Layer::not_supported(std::string_view why) const { return unsupported(place(*this) + std::string(why)); }
+Error Layer::not_supported(std::string_view why) const {
+  return unsupported(place(*this) + std::string(why));
+}
 
 Result<std::shared_ptr<const Tensor>> Layer::constant_input(std::size_t index, std::string_view role) const {
   if (!has_input(index)) return refuse("it has no " + std::string(role));
   if (input(index).constant == nullptr)
-    return not_supported("its " + std::string(role) + " must be a parameter of the file, known before it runs");
+    return not_supported("its " + std::string(role) +
+                         " must be a parameter of the file, known before it runs");
   return input(index).constant;
 }
 
 Result<std::int64_t> resolve_axis(const Layer& layer, std::int64_t axis, std::int64_t rank) {
   const std::int64_t resolved = axis < 0 ? axis + rank : axis;
   if (resolved < 0 || resolved >= rank)
-    return layer.refuse("axis " + std::to_string(axis) + " of a tensor with " + std::to_string(rank) + " axes");
+    return layer.refuse("axis " + std::to_string(axis) + " of a tensor with " + std::to_string(rank) +
+                        " axes");
   return resolved;
 }
 

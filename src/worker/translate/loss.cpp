@@ -1,5 +1,6 @@
-// Loss and validation functions. Their labels are floats in a network from a file and are cut to whole numbers,
-// as the reference does when it reads them as integers; a label outside of the classes counts as the nearest one.
+// Loss and validation functions. Their labels are floats in a network from a file and are cut to whole
+// numbers, as the reference does when it reads them as integers; a label outside of the classes counts as the
+// nearest one.
 #include <limits>
 
 #include "worker/translate/families.h"
@@ -21,7 +22,8 @@ Status require_broadcastable(const Layer& layer) {
   const Value& a = layer.input(0);
   const Value& b = layer.input(1);
   if (a.rank() == b.rank() && broadcast_shapes(a.shape, b.shape).ok()) return Ok{};
-  return layer.refuse("its inputs are " + to_string(a.shape) + " and " + to_string(b.shape) + ", they don't fit together");
+  return layer.refuse("its inputs are " + to_string(a.shape) + " and " + to_string(b.shape) +
+                      ", they don't fit together");
 }
 
 /// Scores with one label for each position: the axis of the classes, and the labels as indices within it.
@@ -41,22 +43,25 @@ Result<Labelled> labelled(Layer& layer) {
   Shape expected = scores.shape;
   expected[static_cast<std::size_t>(result.axis)] = 1;
   if (label.shape != expected)
-    return layer.refuse("the labels are " + to_string(label.shape) + ", " + to_string(expected) + " is needed");
+    return layer.refuse("the labels are " + to_string(label.shape) + ", " + to_string(expected) +
+                        " is needed");
   GraphBuilder& graph = layer.graph;
   const Value whole = graph.cast(label, ElementType::kInt64);
-  result.index = graph.node("Clip", {whole, graph.integer(0), graph.integer(result.classes - 1)}, label.shape, {},
-                            ElementType::kInt64);
+  result.index = graph.node("Clip", {whole, graph.integer(0), graph.integer(result.classes - 1)}, label.shape,
+                            {}, ElementType::kInt64);
   return result;
 }
 
 Value pick(Layer& layer, const Value& scores, const Labelled& labels) {
-  return layer.graph.node("GatherElements", {scores, labels.index}, labels.label.shape, {{"axis", labels.axis}});
+  return layer.graph.node("GatherElements", {scores, labels.index}, labels.label.shape,
+                          {{"axis", labels.axis}});
 }
 
 /// A label below 0 says "ignore": the loss there is 0.
 Value where_labelled(Layer& layer, const Labelled& labels, const Value& loss) {
   GraphBuilder& graph = layer.graph;
-  const Value ignored = graph.elementwise("LessOrEqual", labels.label, graph.scalar(-1.0F), ElementType::kBool);
+  const Value ignored =
+      graph.elementwise("LessOrEqual", labels.label, graph.scalar(-1.0F), ElementType::kBool);
   return graph.node("Where", {ignored, graph.scalar(0.0F), loss}, loss.shape);
 }
 
@@ -70,7 +75,8 @@ LayerOutputs softmax_cross_entropy(Layer& layer) {
 LayerOutputs categorical_cross_entropy(Layer& layer) {
   ASSIGN_OR_RETURN(const Labelled labels, labelled(layer));
   GraphBuilder& graph = layer.graph;
-  const Value floored = graph.elementwise("Max", pick(layer, layer.input(0), labels), graph.scalar(kSmallestNormal));
+  const Value floored =
+      graph.elementwise("Max", pick(layer, layer.input(0), labels), graph.scalar(kSmallestNormal));
   return std::vector{where_labelled(layer, labels, graph.unary("Neg", graph.unary("Log", floored)))};
 }
 
@@ -120,7 +126,8 @@ LayerOutputs huber_loss(Layer& layer) {
   const Value small = graph.elementwise("Less", size, graph.scalar(delta), ElementType::kBool);
   const Value linear = graph.multiply(
       graph.scalar(delta), graph.subtract(graph.multiply(size, graph.scalar(2.0F)), graph.scalar(delta)));
-  return std::vector{graph.node("Where", {small, graph.multiply(difference, difference), linear}, size.shape)};
+  return std::vector{
+      graph.node("Where", {small, graph.multiply(difference, difference), linear}, size.shape)};
 }
 
 /// max(|d| - epsilon, 0)
@@ -137,7 +144,8 @@ LayerOutputs kl_multinomial(Layer& layer) {
   TRY(require_same_shape(layer));
   GraphBuilder& graph = layer.graph;
   const Value& p = layer.input(0);
-  ASSIGN_OR_RETURN(const std::int64_t base_axis, resolve_axis(layer, layer.arguments().integer("base_axis"), p.rank()));
+  ASSIGN_OR_RETURN(const std::int64_t base_axis,
+                   resolve_axis(layer, layer.arguments().integer("base_axis"), p.rank()));
   if (base_axis == 0) return layer.refuse("base_axis must be 1 or more");
   const Value tiny = graph.scalar(kTinyProbability);
   const auto log_of = [&](const Value& x) { return graph.unary("Log", graph.add(x, tiny)); };
@@ -146,7 +154,8 @@ LayerOutputs kl_multinomial(Layer& layer) {
   Shape shape(p.shape.begin(), p.shape.begin() + base_axis);
   for (std::int64_t axis = base_axis; axis < p.rank(); ++axis) axes.push_back(axis);
   shape.push_back(1);
-  return std::vector{graph.reshape(graph.reduce("ReduceSum", terms, axes, GraphBuilder::KeepAxes::kNo), shape)};
+  return std::vector{
+      graph.reshape(graph.reduce("ReduceSum", terms, axes, GraphBuilder::KeepAxes::kNo), shape)};
 }
 
 /// 1 where more than n scores are at least the label's.
@@ -155,18 +164,22 @@ LayerOutputs top_n_error(Layer& layer) {
   GraphBuilder& graph = layer.graph;
   const Value threshold = pick(layer, layer.input(0), labels);
   const Value as_high = graph.elementwise("GreaterOrEqual", layer.input(0), threshold, ElementType::kBool);
-  const Value count =
-      graph.reduce("ReduceSum", graph.cast(as_high, ElementType::kFloat32), {labels.axis}, GraphBuilder::KeepAxes::kYes);
+  const Value count = graph.reduce("ReduceSum", graph.cast(as_high, ElementType::kFloat32), {labels.axis},
+                                   GraphBuilder::KeepAxes::kYes);
   const Value n = graph.scalar(static_cast<float>(layer.arguments().integer("n")));
-  return std::vector{graph.cast(graph.elementwise("Greater", count, n, ElementType::kBool), ElementType::kFloat32)};
+  return std::vector{
+      graph.cast(graph.elementwise("Greater", count, n, ElementType::kBool), ElementType::kFloat32)};
 }
 
 LayerOutputs binary_error(Layer& layer) {
   TRY(require_same_shape(layer));
   GraphBuilder& graph = layer.graph;
   const Value half = graph.scalar(0.5F);
-  const auto is_one = [&](const Value& x) { return graph.elementwise("GreaterOrEqual", x, half, ElementType::kBool); };
-  const Value differs = graph.elementwise("Xor", is_one(layer.input(0)), is_one(layer.input(1)), ElementType::kBool);
+  const auto is_one = [&](const Value& x) {
+    return graph.elementwise("GreaterOrEqual", x, half, ElementType::kBool);
+  };
+  const Value differs =
+      graph.elementwise("Xor", is_one(layer.input(0)), is_one(layer.input(1)), ElementType::kBool);
   return std::vector{graph.cast(differs, ElementType::kFloat32)};
 }
 
@@ -179,13 +192,16 @@ LayerOutputs confusion_matrix(Layer& layer) {
   if (!cells.ok()) return layer.refuse("too many classes: " + cells.error().text);
   const Value best = graph.node("ArgMax", {layer.input(0)}, labels.label.shape,
                                 {{"axis", labels.axis}, {"keepdims", 1}}, ElementType::kInt64);
-  const Value row = graph.elementwise("Mul", labels.index, graph.integer(labels.classes), ElementType::kInt64);
+  const Value row =
+      graph.elementwise("Mul", labels.index, graph.integer(labels.classes), ElementType::kInt64);
   const Value cell = graph.elementwise("Add", row, best, ElementType::kInt64);
   const Shape flat = {labels.label.count()};
   const Value positions = graph.node("Reshape", {cell, graph.integers({-1})}, flat, {}, ElementType::kInt64);
   const Value zeros = graph.floats({*cells}, std::vector<float>(static_cast<std::size_t>(*cells), 0.0F));
-  const Value ones = graph.node("Expand", {graph.scalar(1.0F), graph.node("Shape", {positions}, {1}, {}, ElementType::kInt64)}, flat);
-  const Value counts = graph.node("ScatterElements", {zeros, positions, ones}, {*cells}, {{"reduction", "add"}});
+  const Value ones = graph.node(
+      "Expand", {graph.scalar(1.0F), graph.node("Shape", {positions}, {1}, {}, ElementType::kInt64)}, flat);
+  const Value counts =
+      graph.node("ScatterElements", {zeros, positions, ones}, {*cells}, {{"reduction", "add"}});
   Value result = graph.reshape(counts, matrix);
   result.batch = false;
   return std::vector{result};
@@ -200,7 +216,8 @@ bool base_axis_is_behind_batch(const Layer& layer) { return layer.arguments().in
 constexpr LayerDefinition kLosses[] = {
     {"SigmoidCrossEntropy", 2, 2, Rows::kIndependent, sigmoid_cross_entropy},
     {"BinaryCrossEntropy", 2, 2, Rows::kIndependent, binary_cross_entropy},
-    {"SoftmaxCrossEntropy", 2, 2, Rows::kByArguments, softmax_cross_entropy, Randomness::kNone, class_axis_is_behind_batch},
+    {"SoftmaxCrossEntropy", 2, 2, Rows::kByArguments, softmax_cross_entropy, Randomness::kNone,
+     class_axis_is_behind_batch},
     {"CategoricalCrossEntropy", 2, 2, Rows::kByArguments, categorical_cross_entropy, Randomness::kNone,
      class_axis_is_behind_batch},
     {"SquaredError", 2, 2, Rows::kIndependent, squared_error},

@@ -1,5 +1,6 @@
 // Interpolate and ONNXResize: both become weighted taps along each resized axis (operator noren::ResizeTaps).
-// A shape is known while translating, so the places and weights are computed here, once, in float as the reference does.
+// A shape is known while translating, so the places and weights are computed here, once, in float as the
+// reference does.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -21,7 +22,8 @@ std::int64_t clamp_index(float position, std::int64_t length) {
   return static_cast<std::int64_t>(std::clamp(position, 0.0F, static_cast<float>(length - 1)));
 }
 
-LayerOutputs resize(Layer& layer, const std::vector<Taps>& axes, std::int64_t taps_count, float extrapolation) {
+LayerOutputs resize(Layer& layer, const std::vector<Taps>& axes, std::int64_t taps_count,
+                    float extrapolation) {
   const Value& x = layer.input(0);
   Shape shape = x.shape;
   Attributes attributes = {{"taps", taps_count},
@@ -48,8 +50,8 @@ struct InterpolateRule {
   bool linear = true, align_corners = true, half_pixel = false, half_pixel_for_nearest = false;
 };
 
-/// scale = 0 for one output position, else (in-1)/(out-1) with align_corners, else in/out; the source of position
-/// i is scale i, with half_pixel max(0, scale (i + 0.5) - 0.5); nearest takes its floor.
+/// scale = 0 for one output position, else (in-1)/(out-1) with align_corners, else in/out; the source of
+/// position i is scale i, with half_pixel max(0, scale (i + 0.5) - 0.5); nearest takes its floor.
 Taps interpolate_taps(std::int64_t in, std::int64_t out, const InterpolateRule& rule) {
   const bool by_centre = !rule.linear && rule.half_pixel_for_nearest;
   const auto in_length = static_cast<float>(in), out_length = static_cast<float>(out);
@@ -86,10 +88,12 @@ LayerOutputs interpolate(Layer& layer) {
   const Value& x = layer.input(0);
   if (size.empty() || size.size() > 3 || size.size() > x.shape.size())
     return layer.refuse("output_size must have 1 to 3 numbers");
-  if (mode != "linear" && mode != "nearest") return layer.refuse("mode '" + mode + "' is not linear or nearest");
-  const InterpolateRule rule{mode == "linear", arguments.boolean("align_corners"), arguments.boolean("half_pixel"),
-                             arguments.boolean("half_pixel_for_nn")};
-  if (rule.align_corners && rule.half_pixel) return layer.refuse("align_corners and half_pixel exclude each other");
+  if (mode != "linear" && mode != "nearest")
+    return layer.refuse("mode '" + mode + "' is not linear or nearest");
+  const InterpolateRule rule{mode == "linear", arguments.boolean("align_corners"),
+                             arguments.boolean("half_pixel"), arguments.boolean("half_pixel_for_nn")};
+  if (rule.align_corners && rule.half_pixel)
+    return layer.refuse("align_corners and half_pixel exclude each other");
   std::vector<Taps> axes;
   for (std::size_t i = 0; i < size.size(); ++i) {
     TRY(check_length(layer, size[i]));
@@ -111,7 +115,8 @@ struct CoordinateMode {
 };
 constexpr CoordinateMode kCoordinateModes[] = {
     {"half_pixel", [](const ResizeAxis& a, float x) { return (x + 0.5F) / a.scale - 0.5F; }},
-    {"pytorch_half_pixel", [](const ResizeAxis& a, float x) { return a.out > 1 ? (x + 0.5F) / a.scale - 0.5F : 0.0F; }},
+    {"pytorch_half_pixel",
+     [](const ResizeAxis& a, float x) { return a.out > 1 ? (x + 0.5F) / a.scale - 0.5F : 0.0F; }},
     {"align_corners",
      [](const ResizeAxis& a, float x) {
        return a.out == 1 ? 0.0F : x * (static_cast<float>(a.in) - 1) / (static_cast<float>(a.out) - 1);
@@ -209,9 +214,13 @@ Result<ResizeRule> resize_rule(const Layer& layer) {
   const auto* nearest_mode = find_mode(kNearestModes, nearest);
   if (coordinate_mode == std::end(kCoordinateModes))
     return layer.refuse("coordinate_transformation_mode '" + coordinates + "' is not known");
-  if (nearest_mode == std::end(kNearestModes)) return layer.refuse("nearest_mode '" + nearest + "' is not known");
-  ResizeRule rule{coordinate_mode->source, nearest_mode->round, arguments.text("mode"),
-                  static_cast<float>(arguments.real("cubic_coeff_a")), arguments.integer("exclude_outside") != 0,
+  if (nearest_mode == std::end(kNearestModes))
+    return layer.refuse("nearest_mode '" + nearest + "' is not known");
+  ResizeRule rule{coordinate_mode->source,
+                  nearest_mode->round,
+                  arguments.text("mode"),
+                  static_cast<float>(arguments.real("cubic_coeff_a")),
+                  arguments.integer("exclude_outside") != 0,
                   coordinates == "tf_crop_and_resize"};
   if (rule.mode != "nearest" && rule.mode != "linear" && rule.mode != "cubic")
     return layer.refuse("mode '" + rule.mode + "' is not nearest, linear or cubic");

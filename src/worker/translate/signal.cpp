@@ -21,8 +21,8 @@ struct Transform {
 
 Result<Transform> transform_of(const Layer& layer) {
   const Arguments& arguments = layer.arguments();
-  Transform t{arguments.integer("window_size"), arguments.integer("stride"),      arguments.integer("fft_size"),
-              arguments.text("window_type"),    arguments.text("pad_mode"),       arguments.boolean("center")};
+  Transform t{arguments.integer("window_size"), arguments.integer("stride"), arguments.integer("fft_size"),
+              arguments.text("window_type"),    arguments.text("pad_mode"),  arguments.boolean("center")};
   if (t.window_type != "hanning" && t.window_type != "hamming" && t.window_type != "rectangular")
     return layer.refuse("window_type '" + t.window_type + "' is not hanning, hamming or rectangular");
   if (t.window_size < 1 || t.stride < 1 || t.fft_size < t.window_size)
@@ -37,8 +37,11 @@ std::vector<float> window_of(const Transform& t) {
   std::vector<float> window(static_cast<std::size_t>(t.fft_size), 0.0F);
   const std::int64_t left = (t.fft_size - t.window_size) / 2;
   for (std::int64_t i = 0; i < t.window_size; ++i) {
-    const double turn = std::cos(2.0 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(t.window_size));
-    const double value = t.window_type == "hanning" ? 0.5 - 0.5 * turn : t.window_type == "hamming" ? 0.54 - 0.46 * turn : 1.0;
+    const double turn =
+        std::cos(2.0 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(t.window_size));
+    const double value = t.window_type == "hanning"   ? 0.5 - 0.5 * turn
+                         : t.window_type == "hamming" ? 0.54 - 0.46 * turn
+                                                      : 1.0;
     window[static_cast<std::size_t>(left + i)] = static_cast<float>(value);
   }
   return window;
@@ -55,10 +58,12 @@ Weights weights_of(GraphBuilder& graph, const Transform& t, Coefficients coeffic
   const std::vector<float> window = window_of(t);
   std::vector<float> real, imaginary;
   for (std::int64_t bin = 0; bin < t.bins(); ++bin) {
-    const double scale = coefficients == Coefficients::kForward ? 1.0
-                         : (bin == 0 || bin == t.half() ? 1.0 : 2.0) / static_cast<double>(t.fft_size);
+    const double scale = coefficients == Coefficients::kForward
+                             ? 1.0
+                             : (bin == 0 || bin == t.half() ? 1.0 : 2.0) / static_cast<double>(t.fft_size);
     for (std::int64_t time = 0; time < t.fft_size; ++time) {
-      const double angle = 2.0 * std::numbers::pi * static_cast<double>(bin * time % t.fft_size) / static_cast<double>(t.fft_size);
+      const double angle = 2.0 * std::numbers::pi * static_cast<double>(bin * time % t.fft_size) /
+                           static_cast<double>(t.fft_size);
       const float gain = window[static_cast<std::size_t>(time)];
       real.push_back(static_cast<float>(scale * std::cos(angle)) * gain);
       imaginary.push_back(static_cast<float>(-scale * std::sin(angle)) * gain);
@@ -101,7 +106,8 @@ std::vector<std::int64_t> padded_positions(std::int64_t length, std::int64_t pad
   for (std::int64_t i = -pad; i < length + pad; ++i) {
     const std::int64_t period = 2 * (length - 1);
     const std::int64_t folded = period == 0 ? 0 : ((i % period) + period) % period;
-    positions.push_back(reflect ? std::min(folded, period - folded) : std::clamp<std::int64_t>(i, 0, length - 1));
+    positions.push_back(reflect ? std::min(folded, period - folded)
+                                : std::clamp<std::int64_t>(i, 0, length - 1));
   }
   return positions;
 }
@@ -110,7 +116,8 @@ Result<Value> pad_ends(const Layer& layer, const Transform& t, const Value& x) {
   GraphBuilder& graph = layer.graph;
   const std::int64_t length = x.shape[1], padded = length + 2 * t.half();
   if (t.pad_mode == "constant")
-    return graph.node("Pad", {x, graph.integers({0, t.half(), 0, t.half()})}, {x.shape[0], padded}, {{"mode", "constant"}});
+    return graph.node("Pad", {x, graph.integers({0, t.half(), 0, t.half()})}, {x.shape[0], padded},
+                      {{"mode", "constant"}});
   if (t.pad_mode != "reflect" && t.pad_mode != "replicate")
     return layer.refuse("pad_mode '" + t.pad_mode + "' is not constant, reflect or replicate");
   const Value positions = graph.integers(padded_positions(length, t.half(), t.pad_mode == "reflect"));
@@ -122,7 +129,8 @@ LayerOutputs stft(Layer& layer) {
   GraphBuilder& graph = layer.graph;
   ASSIGN_OR_RETURN(const Transform t, transform_of(layer));
   const bool undoes_istft = layer.arguments().boolean("as_istft_backward");
-  if (undoes_istft && t.pad_mode != "constant") return layer.refuse("as_istft_backward needs pad_mode constant");
+  if (undoes_istft && t.pad_mode != "constant")
+    return layer.refuse("as_istft_backward needs pad_mode constant");
   Value x = layer.input(0);
   if (x.rank() != 2) return layer.refuse("the input must be (batch, time), it is " + to_string(x.shape));
   if (t.center) {
@@ -133,7 +141,8 @@ LayerOutputs stft(Layer& layer) {
   if (undoes_istft) {
     ASSIGN_OR_RETURN(x, undo_windows(layer, t, x, false));
   }
-  const Weights weights = weights_of(graph, t, undoes_istft ? Coefficients::kInverse : Coefficients::kForward);
+  const Weights weights =
+      weights_of(graph, t, undoes_istft ? Coefficients::kInverse : Coefficients::kForward);
   const Value signal = graph.reshape(x, {x.shape[0], 1, length});
   const Shape shape = {x.shape[0], t.bins(), (length - t.fft_size) / t.stride + 1};
   const Attributes attributes = {{"strides", std::vector<std::int64_t>{t.stride}}};

@@ -15,7 +15,8 @@ LayerOutputs vat_noise(Layer& layer) {
   GraphBuilder& graph = layer.graph;
   const Value& x = layer.input(0);
   if (x.shape != layer.input(1).shape) return layer.refuse("its inputs must be alike");
-  ASSIGN_OR_RETURN(const std::int64_t base_axis, resolve_axis(layer, layer.arguments().integer("base_axis"), x.rank()));
+  ASSIGN_OR_RETURN(const std::int64_t base_axis,
+                   resolve_axis(layer, layer.arguments().integer("base_axis"), x.rank()));
   if (base_axis == 0) return layer.refuse("base_axis must be 1 or more");
   std::vector<std::int64_t> axes;
   for (std::int64_t axis = base_axis; axis < x.rank(); ++axis) axes.push_back(axis);
@@ -38,7 +39,8 @@ LayerOutputs nms_detection_2d(Layer& layer) {
 Result<std::vector<std::int64_t>> numbers(const Layer& layer, std::string_view name, std::size_t count,
                                           std::int64_t least) {
   const auto& values = layer.arguments().integers(name);
-  if (values.size() != count) return layer.refuse(std::string(name) + " must have " + std::to_string(count) + " numbers");
+  if (values.size() != count)
+    return layer.refuse(std::string(name) + " must have " + std::to_string(count) + " numbers");
   for (const std::int64_t value : values)
     if (value < least || value > 1'000'000) return layer.refuse(std::string(name) + " is out of range");
   return values;
@@ -46,7 +48,8 @@ Result<std::vector<std::int64_t>> numbers(const Layer& layer, std::string_view n
 
 LayerOutputs patch_correlation(Layer& layer) {
   const Value& x = layer.input(0);
-  if (x.rank() != 4 || x.shape != layer.input(1).shape) return layer.refuse("its inputs must be alike, with 4 axes");
+  if (x.rank() != 4 || x.shape != layer.input(1).shape)
+    return layer.refuse("its inputs must be alike, with 4 axes");
   ASSIGN_OR_RETURN(const auto patch, numbers(layer, "patch", 2, 1));
   ASSIGN_OR_RETURN(const auto shift, numbers(layer, "shift", 2, 0));
   ASSIGN_OR_RETURN(const auto patch_step, numbers(layer, "patch_step", 2, 1));
@@ -73,7 +76,8 @@ LayerOutputs eye_like(Layer& layer) {
   std::vector<float> values(static_cast<std::size_t>(x.count()), 0.0F);
   for (std::int64_t row = 0; row < x.shape[0]; ++row) {
     const std::int64_t column = k < -x.shape[0] || k > x.shape[1] ? -1 : row + k;
-    if (column >= 0 && column < x.shape[1]) values[static_cast<std::size_t>(row * x.shape[1] + column)] = 1.0F;
+    if (column >= 0 && column < x.shape[1])
+      values[static_cast<std::size_t>(row * x.shape[1] + column)] = 1.0F;
   }
   return std::vector{layer.graph.floats(x.shape, std::move(values))};
 }
@@ -110,9 +114,11 @@ struct EinsumLengths {
   Shape ellipsis;
 };
 
-Status gather_lengths(const Layer& layer, const std::string& labels, const Value& input, EinsumLengths& lengths) {
+Status gather_lengths(const Layer& layer, const std::string& labels, const Value& input,
+                      EinsumLengths& lengths) {
   const bool has_ellipsis = labels.find('.') != std::string::npos;
-  const std::int64_t covered = input.rank() - static_cast<std::int64_t>(labels.size()) + (has_ellipsis ? 1 : 0);
+  const std::int64_t covered =
+      input.rank() - static_cast<std::int64_t>(labels.size()) + (has_ellipsis ? 1 : 0);
   if (covered < 0 || (!has_ellipsis && covered != 0))
     return layer.refuse("its equation does not fit an input of shape " + to_string(input.shape));
   std::size_t axis = 0;
@@ -127,8 +133,8 @@ Status gather_lengths(const Layer& layer, const std::string& labels, const Value
     const std::int64_t length = input.shape[axis++];
     std::int64_t& known = lengths.of_label.try_emplace(label, length).first->second;
     if (known != length && known != 1 && length != 1)
-      return layer.refuse("label '" + std::string(1, label) + "' stands for " + std::to_string(known) + " and " +
-                          std::to_string(length));
+      return layer.refuse("label '" + std::string(1, label) + "' stands for " + std::to_string(known) +
+                          " and " + std::to_string(length));
     known = std::max(known, length);
   }
   return Ok{};
@@ -145,9 +151,11 @@ LayerOutputs einsum(Layer& layer) {
     terms.push_back(std::move(labels));
     begin = end + 1;
   }
-  if (terms.size() != layer.inputs.size()) return layer.refuse("its equation is for another number of inputs");
+  if (terms.size() != layer.inputs.size())
+    return layer.refuse("its equation is for another number of inputs");
   EinsumLengths lengths;
-  for (std::size_t i = 0; i < terms.size(); ++i) TRY(gather_lengths(layer, terms[i], layer.input(i), lengths));
+  for (std::size_t i = 0; i < terms.size(); ++i)
+    TRY(gather_lengths(layer, terms[i], layer.input(i), lengths));
   std::string output;
   if (arrow != std::string::npos) {
     ASSIGN_OR_RETURN(output, labels_of(layer, equation.substr(arrow + 2)));

@@ -1,4 +1,5 @@
-// Layers that draw at random. Each request draws afresh; a seed other than -1 gives the sequence of that seed.
+// Layers that draw at random. Each request draws afresh; a seed other than -1 gives the sequence of that
+// seed.
 #include <algorithm>
 
 #include "worker/translate/families.h"
@@ -6,7 +7,9 @@
 namespace noren::worker {
 namespace {
 
-float real(const Layer& layer, std::string_view name) { return static_cast<float>(layer.arguments().real(name)); }
+float real(const Layer& layer, std::string_view name) {
+  return static_cast<float>(layer.arguments().real(name));
+}
 
 /// A layer without inputs: an operator that fills the shape of the argument.
 LayerOutputs fill(Layer& layer, std::string_view op, Attributes attributes) {
@@ -42,12 +45,14 @@ LayerOutputs rand_binomial(Layer& layer) {
 }
 
 LayerOutputs rand_beta(Layer& layer) {
-  if (!(real(layer, "alpha") > 0 && real(layer, "beta") > 0)) return layer.refuse("alpha and beta must be positive");
+  if (!(real(layer, "alpha") > 0 && real(layer, "beta") > 0))
+    return layer.refuse("alpha and beta must be positive");
   return fill(layer, "noren::RandomBeta", {{"alpha", real(layer, "alpha")}, {"beta", real(layer, "beta")}});
 }
 
 LayerOutputs rand_gamma(Layer& layer) {
-  if (!(real(layer, "k") > 0 && real(layer, "theta") > 0)) return layer.refuse("k and theta must be positive");
+  if (!(real(layer, "k") > 0 && real(layer, "theta") > 0))
+    return layer.refuse("k and theta must be positive");
   return fill(layer, "noren::RandomGamma", {{"k", real(layer, "k")}, {"theta", real(layer, "theta")}});
 }
 
@@ -56,28 +61,38 @@ LayerOutputs dropout(Layer& layer) {
   const double p = layer.arguments().real("p");
   if (!(p >= 0 && p < 1)) return layer.refuse("p must be at least 0 and less than 1");
   if (p == 0) return std::vector{layer.input(0)};
-  return std::vector{layer.graph.node("noren::Dropout", {layer.input(0)}, layer.input(0).shape,
-                                      {{"p", static_cast<float>(p)}, {"seed", layer.arguments().integer("seed")}})};
+  return std::vector{
+      layer.graph.node("noren::Dropout", {layer.input(0)}, layer.input(0).shape,
+                       {{"p", static_cast<float>(p)}, {"seed", layer.arguments().integer("seed")}})};
 }
 
-std::int64_t flag(const Layer& layer, std::string_view name) { return layer.arguments().boolean(name) ? 1 : 0; }
+std::int64_t flag(const Layer& layer, std::string_view name) {
+  return layer.arguments().boolean(name) ? 1 : 0;
+}
 
 /// The k best numbers of each sample: by falling size, or all others 0 where they stand.
 LayerOutputs top_k_data(Layer& layer) {
   GraphBuilder& graph = layer.graph;
   const Value& x = layer.input(0);
   const std::int64_t k = layer.arguments().integer("k");
-  const bool reduce = layer.arguments().boolean("reduce"), with_index = layer.arguments().boolean("with_index");
-  ASSIGN_OR_RETURN(const std::int64_t base_axis, resolve_axis(layer, layer.arguments().integer("base_axis"), x.rank()));
+  const bool reduce = layer.arguments().boolean("reduce"),
+             with_index = layer.arguments().boolean("with_index");
+  ASSIGN_OR_RETURN(const std::int64_t base_axis,
+                   resolve_axis(layer, layer.arguments().integer("base_axis"), x.rank()));
   Shape shape(x.shape.begin(), x.shape.begin() + base_axis);
   const std::int64_t rows = element_count(shape), numbers = x.count() / rows;
-  if (k < 1 || k > numbers) return layer.refuse("k is " + std::to_string(k) + ", a sample has " + std::to_string(numbers) + " numbers");
+  if (k < 1 || k > numbers)
+    return layer.refuse("k is " + std::to_string(k) + ", a sample has " + std::to_string(numbers) +
+                        " numbers");
   if (with_index && !reduce) return layer.refuse("with_index needs reduce");
   shape.push_back(k);
-  const Attributes attributes = {{"k", k}, {"abs", flag(layer, "abs")}, {"largest", flag(layer, "largest")},
+  const Attributes attributes = {{"k", k},
+                                 {"abs", flag(layer, "abs")},
+                                 {"largest", flag(layer, "largest")},
                                  {"in_place", reduce ? 0 : 1}};
   const Value flat = graph.reshape(x, {rows, numbers});
-  if (!reduce) return std::vector{graph.reshape(graph.node("noren::TopK", {flat}, flat.shape, attributes), x.shape)};
+  if (!reduce)
+    return std::vector{graph.reshape(graph.node("noren::TopK", {flat}, flat.shape, attributes), x.shape)};
   const auto best = graph.nodes("noren::TopK", {flat}, {{rows, k}, {rows, k}}, attributes);
   return std::vector{graph.reshape(best[0], shape), graph.reshape(best[1], shape)};
 }
@@ -93,13 +108,13 @@ LayerOutputs random_choice(Layer& layer) {
   const auto draws = checked_element_count(drawn);
   if (!draws.ok()) return layer.refuse(draws.error().text);
   if (!layer.arguments().boolean("replace") && *draws > numbers)
-    return layer.refuse("it can't draw " + std::to_string(*draws) + " of " + std::to_string(numbers) + " without replacement");
+    return layer.refuse("it can't draw " + std::to_string(*draws) + " of " + std::to_string(numbers) +
+                        " without replacement");
   shape.insert(shape.end(), drawn.begin(), drawn.end());
-  const Value chosen = graph.node("noren::RandomChoice",
-                                  {graph.reshape(x, {rows, numbers}), graph.reshape(layer.input(1), {rows, numbers})},
-                                  {rows, *draws},
-                                  {{"draws", *draws}, {"replace", flag(layer, "replace")},
-                                   {"seed", layer.arguments().integer("seed")}});
+  const Value chosen = graph.node(
+      "noren::RandomChoice",
+      {graph.reshape(x, {rows, numbers}), graph.reshape(layer.input(1), {rows, numbers})}, {rows, *draws},
+      {{"draws", *draws}, {"replace", flag(layer, "replace")}, {"seed", layer.arguments().integer("seed")}});
   return std::vector{graph.reshape(chosen, shape)};
 }
 
@@ -116,19 +131,22 @@ LayerOutputs random_crop(Layer& layer) {
   Shape shape = x.shape;
   for (std::size_t i = 0; i < crop.size(); ++i) {
     std::int64_t& length = shape[shape.size() - crop.size() + i];
-    if (crop[i] < 1 || crop[i] > length) return layer.refuse("shape " + to_string(crop) + " does not fit into " + to_string(x.shape));
+    if (crop[i] < 1 || crop[i] > length)
+      return layer.refuse("shape " + to_string(crop) + " does not fit into " + to_string(x.shape));
     length = crop[i];
   }
-  return std::vector{layer.graph.node("noren::RandomCrop", {x}, shape,
-                                      {{"shape", crop}, {"base_axis", base_axis}, {"seed", layer.arguments().integer("seed")}})};
+  return std::vector{layer.graph.node(
+      "noren::RandomCrop", {x}, shape,
+      {{"shape", crop}, {"base_axis", base_axis}, {"seed", layer.arguments().integer("seed")}})};
 }
 
 LayerOutputs random_flip(Layer& layer) {
   const Value& x = layer.input(0);
   ASSIGN_OR_RETURN(const std::int64_t base_axis, base_axis_of(layer));
   ASSIGN_OR_RETURN(const auto axes, resolve_axes(layer, layer.arguments().integers("axes"), x.rank()));
-  return std::vector{layer.graph.node("noren::RandomFlip", {x}, x.shape,
-                                      {{"axes", axes}, {"base_axis", base_axis}, {"seed", layer.arguments().integer("seed")}})};
+  return std::vector{layer.graph.node(
+      "noren::RandomFlip", {x}, x.shape,
+      {{"axes", axes}, {"base_axis", base_axis}, {"seed", layer.arguments().integer("seed")}})};
 }
 
 LayerOutputs random_shift(Layer& layer) {
@@ -141,9 +159,11 @@ LayerOutputs random_shift(Layer& layer) {
   if (mode != "nearest" && mode != "reflect" && mode != "constant")
     return layer.refuse("border_mode '" + mode + "' is not nearest, reflect or constant");
   return std::vector{layer.graph.node("noren::RandomShift", {x}, x.shape,
-                                      {{"shifts", shifts}, {"border_mode", mode},
+                                      {{"shifts", shifts},
+                                       {"border_mode", mode},
                                        {"constant_value", real(layer, "constant_value")},
-                                       {"base_axis", base_axis}, {"seed", layer.arguments().integer("seed")}})};
+                                       {"base_axis", base_axis},
+                                       {"seed", layer.arguments().integer("seed")}})};
 }
 
 Result<std::vector<float>> pair_of(const Layer& layer, std::string_view name) {
@@ -163,11 +183,17 @@ LayerOutputs random_erase(Layer& layer) {
   ASSIGN_OR_RETURN(const auto replacements, pair_of(layer, "replacements"));
   const std::int64_t times = layer.arguments().integer("n");
   if (x.rank() - base_axis != 3) return layer.refuse("a sample must be a picture (channels, height, width)");
-  if (times < 1 || times > 10'000 || !(areas[0] >= 0) || !(aspects[0] > 0)) return layer.refuse("an argument is out of range");
+  if (times < 1 || times > 10'000 || !(areas[0] >= 0) || !(aspects[0] > 0))
+    return layer.refuse("an argument is out of range");
   return std::vector{layer.graph.node("noren::RandomErase", {x}, x.shape,
-                                      {{"prob", real(layer, "prob")}, {"area_ratios", areas}, {"aspect_ratios", aspects},
-                                       {"replacements", replacements}, {"n", times}, {"share", flag(layer, "share")},
-                                       {"base_axis", base_axis}, {"seed", layer.arguments().integer("seed")}})};
+                                      {{"prob", real(layer, "prob")},
+                                       {"area_ratios", areas},
+                                       {"aspect_ratios", aspects},
+                                       {"replacements", replacements},
+                                       {"n", times},
+                                       {"share", flag(layer, "share")},
+                                       {"base_axis", base_axis},
+                                       {"seed", layer.arguments().integer("seed")}})};
 }
 
 LayerOutputs image_augmentation(Layer& layer) {
@@ -180,13 +206,14 @@ LayerOutputs image_augmentation(Layer& layer) {
   std::copy(view.begin(), view.end(), shape.end() - static_cast<std::ptrdiff_t>(view.size()));
   const auto count = checked_element_count(shape);
   if (!count.ok()) return layer.refuse(count.error().text);
-  if (!std::equal(shape.begin(), shape.end() - 2, x.shape.begin())) return layer.refuse("only height and width can change");
+  if (!std::equal(shape.begin(), shape.end() - 2, x.shape.begin()))
+    return layer.refuse("only height and width can change");
   if (!(real(layer, "min_scale") > 0 && real(layer, "max_scale") > 0 && real(layer, "aspect_ratio") > 0 &&
         real(layer, "contrast") > 0))
     return layer.refuse("min_scale, max_scale, aspect_ratio and contrast must be positive");
   Attributes attributes = {{"shape", view}, {"pad", pad}, {"seed", layer.arguments().integer("seed")}};
-  for (const std::string_view name : {"min_scale", "max_scale", "angle", "aspect_ratio", "distortion", "brightness",
-                                      "contrast", "contrast_center", "noise"})
+  for (const std::string_view name : {"min_scale", "max_scale", "angle", "aspect_ratio", "distortion",
+                                      "brightness", "contrast", "contrast_center", "noise"})
     attributes.emplace_back(name, real(layer, name));
   for (const std::string_view name : {"flip_lr", "flip_ud", "brightness_each", "contrast_each"})
     attributes.emplace_back(name, flag(layer, name));

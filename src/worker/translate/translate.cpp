@@ -56,9 +56,13 @@ class Translation {
     if (executor_.evaluations_count > 1) not_batchable("the executor evaluates several times");
     for (const DataVariable& data : executor_.inputs) {
       const std::string graph_name = "input" + std::to_string(result_.signature.inputs.size());
-      values_[data.variable] = graph_.input(graph_name, ElementType::kFloat32, data.shape, data.has_batch_axis);
-      InputSignature input{.name = data.data_name, .variable = data.variable, .graph_name = graph_name,
-                           .shape = data.shape, .has_batch_axis = data.has_batch_axis};
+      values_[data.variable] =
+          graph_.input(graph_name, ElementType::kFloat32, data.shape, data.has_batch_axis);
+      InputSignature input{.name = data.data_name,
+                           .variable = data.variable,
+                           .graph_name = graph_name,
+                           .shape = data.shape,
+                           .has_batch_axis = data.has_batch_axis};
       input.image.normalize = !executor_.no_image_normalization;
       result_.signature.inputs.push_back(std::move(input));
       if (!data.has_batch_axis) not_batchable("input '" + data.variable + "' has no batch axis");
@@ -88,7 +92,8 @@ class Translation {
     result_.signature.random = true;
     not_batchable("generator variable '" + generator.variable + "' is drawn anew for each request");
     if (generator.type == "Normal")
-      return graph_.node("noren::RandomNormal", {}, shape, {{"shape", shape}, {"mu", 0.0F}, {"sigma", multiplier}});
+      return graph_.node("noren::RandomNormal", {}, shape,
+                         {{"shape", shape}, {"mu", 0.0F}, {"sigma", multiplier}});
     return graph_.node("noren::RandomUniform", {}, shape,
                        {{"shape", shape}, {"low", -multiplier}, {"high", multiplier}});
   }
@@ -141,12 +146,14 @@ class Translation {
   void note_rows(const Layer& layer, const LayerDefinition& definition, const std::vector<Value>& outputs) {
     if (definition.randomness == Randomness::kDraws) result_.signature.random = true;
     const auto has_batch = [](const Value& value) { return value.batch; };
-    if (definition.randomness == Randomness::kDraws) not_batchable("layer '" + layer.function.name + "' draws at random");
+    if (definition.randomness == Randomness::kDraws)
+      not_batchable("layer '" + layer.function.name + "' draws at random");
     if (std::none_of(layer.inputs.begin(), layer.inputs.end(), has_batch)) return;
     const bool independent = definition.rows == Rows::kIndependent ||
                              (definition.rows == Rows::kByArguments && definition.rows_independent(layer));
     if (!independent || !std::all_of(outputs.begin(), outputs.end(), has_batch))
-      not_batchable("layer '" + layer.function.name + "' (" + layer.function.type + ") mixes the rows of a batch");
+      not_batchable("layer '" + layer.function.name + "' (" + layer.function.type +
+                    ") mixes the rows of a batch");
   }
 
   Status add_outputs() {
@@ -156,8 +163,11 @@ class Translation {
       const std::string graph_name = "output" + std::to_string(result_.signature.outputs.size());
       graph_.output(value, graph_name);
       if (!value.batch) not_batchable("output '" + output.variable + "' has no batch axis");
-      result_.signature.outputs.push_back({.name = output.data_name, .variable = output.variable,
-                                           .graph_name = graph_name, .type = value.type, .shape = value.shape,
+      result_.signature.outputs.push_back({.name = output.data_name,
+                                           .variable = output.variable,
+                                           .graph_name = graph_name,
+                                           .type = value.type,
+                                           .shape = value.shape,
                                            .has_batch_axis = value.batch});
     }
     return Ok{};

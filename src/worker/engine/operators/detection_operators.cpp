@@ -8,7 +8,7 @@
 namespace noren::worker {
 namespace {
 
-constexpr std::int64_t kBoxNumbers = 4;        // x, y, width, height
+constexpr std::int64_t kBoxNumbers = 4;  // x, y, width, height
 constexpr std::int64_t kObjectness = 4;
 constexpr std::int64_t kFirstClass = 5;
 
@@ -35,7 +35,8 @@ class NmsDetection2d final : public Operator {
 
   void compute(OperatorContext& context) override {
     const OperatorInput x = context.input(0);
-    if (x.shape.size() != 3 || x.shape[2] <= kFirstClass) throw OperatorFailure("NmsDetection2d: wrong shape");
+    if (x.shape.size() != 3 || x.shape[2] <= kFirstClass)
+      throw OperatorFailure("NmsDetection2d: wrong shape");
     boxes_ = x.shape[1];
     numbers_ = x.shape[2];
     float* y = context.output(0, x.shape);
@@ -57,8 +58,8 @@ class NmsDetection2d final : public Operator {
     }
   }
 
-  /// Best first by the score of one column; a box that overlaps a better one loses that score (with the objectness,
-  /// all of its scores).
+  /// Best first by the score of one column; a box that overlaps a better one loses that score (with the
+  /// objectness, all of its scores).
   void suppress(float* rows, std::int64_t column) const {
     std::vector<std::int64_t> order(static_cast<std::size_t>(boxes_));
     std::iota(order.begin(), order.end(), 0);
@@ -94,8 +95,8 @@ class NmsDetection2d final : public Operator {
   std::int64_t boxes_ = 0, numbers_ = 0;
 };
 
-/// x1, x2: (N, H, W, C) → (N, out H, out W, shifts H, shifts W): sums of products of patches of x1 with shifted
-/// patches of x2; what lies outside of a map counts as 0.
+/// x1, x2: (N, H, W, C) → (N, out H, out W, shifts H, shifts W): sums of products of patches of x1 with
+/// shifted patches of x2; what lies outside of a map counts as 0.
 class PatchCorrelation final : public Operator {
  public:
   explicit PatchCorrelation(const OperatorAttributes& attributes)
@@ -109,11 +110,9 @@ class PatchCorrelation final : public Operator {
     const OperatorInput a = context.input(0), b = context.input(1);
     if (a.shape.size() != 4 || a.shape != b.shape) throw OperatorFailure("PatchCorrelation: wrong shapes");
     height_ = a.shape[1], width_ = a.shape[2], channels_ = a.shape[3];
-    const Shape shape = {a.shape[0],
-                         (height_ + padding_[0] + padding_[1] - patch_[0]) / patch_step_[0] + 1,
+    const Shape shape = {a.shape[0], (height_ + padding_[0] + padding_[1] - patch_[0]) / patch_step_[0] + 1,
                          (width_ + padding_[2] + padding_[3] - patch_[1]) / patch_step_[1] + 1,
-                         2 * shift_[0] / shift_step_[0] + 1,
-                         2 * shift_[1] / shift_step_[1] + 1};
+                         2 * shift_[0] / shift_step_[0] + 1, 2 * shift_[1] / shift_step_[1] + 1};
     float* out = context.output(0, shape);
     const std::int64_t map = height_ * width_ * channels_;
     for (std::int64_t n = 0; n < shape[0]; ++n)
@@ -121,9 +120,9 @@ class PatchCorrelation final : public Operator {
         for (std::int64_t column = 0; column < shape[2]; ++column)
           for (std::int64_t dy = 0; dy < shape[3]; ++dy)
             for (std::int64_t dx = 0; dx < shape[4]; ++dx)
-              *out++ = correlate(a.floats() + n * map, b.floats() + n * map, row * patch_step_[0] - padding_[0],
-                                 column * patch_step_[1] - padding_[2], dy * shift_step_[0] - shift_[0],
-                                 dx * shift_step_[1] - shift_[1]);
+              *out++ = correlate(a.floats() + n * map, b.floats() + n * map,
+                                 row * patch_step_[0] - padding_[0], column * patch_step_[1] - padding_[2],
+                                 dy * shift_step_[0] - shift_[0], dx * shift_step_[1] - shift_[1]);
   }
 
  private:

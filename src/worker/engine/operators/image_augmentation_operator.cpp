@@ -1,5 +1,5 @@
-// ImageAugmentation: a random affine view of each picture, then brightness, contrast and noise. The steps and the
-// order of the draws are those of the reference's documentation and behaviour.
+// ImageAugmentation: a random affine view of each picture, then brightness, contrast and noise. The steps and
+// the order of the draws are those of the reference's documentation and behaviour.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -34,7 +34,8 @@ class ImageAugmentation final : public Operator {
 
   void compute(OperatorContext& context) override {
     const OperatorInput x = context.input(0);
-    if (x.shape.size() < 2 || shape_.size() > x.shape.size()) throw OperatorFailure("ImageAugmentation: wrong rank");
+    if (x.shape.size() < 2 || shape_.size() > x.shape.size())
+      throw OperatorFailure("ImageAugmentation: wrong rank");
     Shape out = x.shape;
     std::copy(shape_.begin(), shape_.end(), out.end() - static_cast<std::ptrdiff_t>(shape_.size()));
     const std::size_t rank = x.shape.size();
@@ -46,7 +47,8 @@ class ImageAugmentation final : public Operator {
     if (element_count(out) != pictures * channels * out_height_ * out_width_)
       throw OperatorFailure("ImageAugmentation: only height and width can change");
     for (std::int64_t i = 0; i < pictures; ++i)
-      augment(x.floats() + i * channels * in_height_ * in_width_, channels, y + i * channels * out_height_ * out_width_);
+      augment(x.floats() + i * channels * in_height_ * in_width_, channels,
+              y + i * channels * out_height_ * out_width_);
   }
 
  private:
@@ -66,7 +68,8 @@ class ImageAugmentation final : public Operator {
     const float angle = -angle_ + draw() * angle_ * 2;
     const float width = static_cast<float>(in_width_ + 2 * pad_[1]) * scale * scale_x;
     const float height = static_cast<float>(in_height_ + 2 * pad_[0]) * scale * scale_y;
-    const float centre_x = static_cast<float>(out_width_ - 1) * 0.5F, centre_y = static_cast<float>(out_height_ - 1) * 0.5F;
+    const float centre_x = static_cast<float>(out_width_ - 1) * 0.5F,
+                centre_y = static_cast<float>(out_height_ - 1) * 0.5F;
     const float scaled_x = draw() * (width - static_cast<float>(out_width_)) + centre_x;
     const float scaled_y = draw() * (height - static_cast<float>(out_height_)) + centre_y;
     const bool mirror = flip_lr_ && generator_() % 2 != 0;
@@ -102,7 +105,8 @@ class ImageAugmentation final : public Operator {
       const Place place = place_of(view, distortion, i % out_width_, i / out_width_);
       for (std::int64_t c = 0; c < channels; ++c) {
         float value = (sample(x + c * in_map, place) + offset[static_cast<std::size_t>(c)]) *
-                          gain[static_cast<std::size_t>(c)] + contrast_center_;
+                          gain[static_cast<std::size_t>(c)] +
+                      contrast_center_;
         if (noise > 0) value += static_cast<float>(normal(generator_)) * noise;
         y[c * out_map + i] = value;
       }
@@ -117,7 +121,8 @@ class ImageAugmentation final : public Operator {
   Place place_of(const View& view, float distortion, std::int64_t column, std::int64_t row) const {
     auto across = static_cast<float>(column), down = static_cast<float>(row);
     if (distortion != 0) {  // a lens: what is far from the middle moves
-      const float half_width = static_cast<float>(out_width_) * 0.5F, half_height = static_cast<float>(out_height_) * 0.5F;
+      const float half_width = static_cast<float>(out_width_) * 0.5F,
+                  half_height = static_cast<float>(out_height_) * 0.5F;
       const float dx = (across - half_width) / half_width, dy = (down - half_height) / half_height;
       const float bend = (1 + distortion * (dx * dx + dy * dy)) / (1 + distortion);
       across = dx * bend * half_width + half_width;
@@ -130,7 +135,8 @@ class ImageAugmentation final : public Operator {
     const float y = kept(view.y0 + across * view.y_per_column + down * view.y_per_row, in_height_ - 1);
     Place place;
     place.left = static_cast<std::int64_t>(x), place.top = static_cast<std::int64_t>(y);
-    place.right = std::min(place.left + 1, in_width_ - 1), place.bottom = std::min(place.top + 1, in_height_ - 1);
+    place.right = std::min(place.left + 1, in_width_ - 1),
+    place.bottom = std::min(place.top + 1, in_height_ - 1);
     place.along = x - static_cast<float>(place.left), place.down = y - static_cast<float>(place.top);
     return place;
   }
@@ -143,7 +149,8 @@ class ImageAugmentation final : public Operator {
   }
 
   Shape shape_, pad_;
-  float min_scale_, max_scale_, angle_, aspect_ratio_, distortion_, brightness_, contrast_, contrast_center_, noise_;
+  float min_scale_, max_scale_, angle_, aspect_ratio_, distortion_, brightness_, contrast_, contrast_center_,
+      noise_;
   bool flip_lr_, flip_ud_, brightness_each_, contrast_each_;
   std::mt19937 generator_;
   std::int64_t in_height_ = 0, in_width_ = 0, out_height_ = 0, out_width_ = 0;

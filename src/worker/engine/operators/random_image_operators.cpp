@@ -1,5 +1,5 @@
-// Layers that change pictures at random: crop, flip, shift, erase, augment. Each sample (the axes before base_axis)
-// is drawn by itself, as in the reference; the order of the draws is the reference's.
+// Layers that change pictures at random: crop, flip, shift, erase, augment. Each sample (the axes before
+// base_axis) is drawn by itself, as in the reference; the order of the draws is the reference's.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -47,7 +47,8 @@ void copy_by_tables(const float* x, const Shape& in, const std::vector<std::vect
 class RandomMove : public Operator {
  public:
   explicit RandomMove(const OperatorAttributes& attributes)
-      : base_axis_(static_cast<std::size_t>(attributes.integer("base_axis", 1))), generator_(make_generator(attributes)) {}
+      : base_axis_(static_cast<std::size_t>(attributes.integer("base_axis", 1))),
+        generator_(make_generator(attributes)) {}
 
   void compute(OperatorContext& context) override {
     const OperatorInput x = context.input(0);
@@ -74,7 +75,8 @@ class RandomMove : public Operator {
 
 class RandomCrop final : public RandomMove {
  public:
-  explicit RandomCrop(const OperatorAttributes& attributes) : RandomMove(attributes), crop_(attributes.integers("shape")) {}
+  explicit RandomCrop(const OperatorAttributes& attributes)
+      : RandomMove(attributes), crop_(attributes.integers("shape")) {}
 
  protected:
   Shape moved_shape(const Shape& sample) const override {
@@ -101,15 +103,16 @@ class RandomCrop final : public RandomMove {
 
 class RandomFlip final : public RandomMove {
  public:
-  explicit RandomFlip(const OperatorAttributes& attributes) : RandomMove(attributes), axes_(attributes.integers("axes")) {}
+  explicit RandomFlip(const OperatorAttributes& attributes)
+      : RandomMove(attributes), axes_(attributes.integers("axes")) {}
 
  protected:
   std::vector<std::vector<std::int64_t>> tables(const Shape& sample) override {
     std::vector<std::vector<std::int64_t>> all(sample.size());
     for (std::size_t axis = 0; axis < sample.size(); ++axis) {
       const auto whole_axis = static_cast<std::int64_t>(axis + base_axis_);
-      const bool flips = draw_below(generator_, 2) != 0 &&
-                         std::find(axes_.begin(), axes_.end(), whole_axis) != axes_.end();
+      const bool flips =
+          draw_below(generator_, 2) != 0 && std::find(axes_.begin(), axes_.end(), whole_axis) != axes_.end();
       for (std::int64_t i = 0; i < sample[axis]; ++i) all[axis].push_back(flips ? sample[axis] - 1 - i : i);
     }
     return all;
@@ -122,7 +125,9 @@ class RandomFlip final : public RandomMove {
 class RandomShift final : public RandomMove {
  public:
   explicit RandomShift(const OperatorAttributes& attributes)
-      : RandomMove(attributes), shifts_(attributes.integers("shifts")), mode_(attributes.text("border_mode", "nearest")) {
+      : RandomMove(attributes),
+        shifts_(attributes.integers("shifts")),
+        mode_(attributes.text("border_mode", "nearest")) {
     constant_ = attributes.real("constant_value", 0);
   }
 
@@ -198,7 +203,9 @@ class RandomErase final : public Operator {
     if (values.size() != 2) throw OperatorFailure("RandomErase: a pair of numbers is missing");
     return {values[0], values[1]};
   }
-  float draw(const Range& range) { return std::uniform_real_distribution<float>(range.low, range.high)(generator_); }
+  float draw(const Range& range) {
+    return std::uniform_real_distribution<float>(range.low, range.high)(generator_);
+  }
 
   Rectangle draw_rectangle() {
     const float area = draw(area_) * static_cast<float>(height_ * width_);

@@ -60,7 +60,8 @@ struct DrawGamma {
 
 /// Beta as the ratio of two gammas: G(alpha) / (G(alpha) + G(beta)).
 struct DrawBeta {
-  explicit DrawBeta(const OperatorAttributes& a) : first(a.real("alpha", 0.5F), 1), second(a.real("beta", 0.5F), 1) {}
+  explicit DrawBeta(const OperatorAttributes& a)
+      : first(a.real("alpha", 0.5F), 1), second(a.real("beta", 0.5F), 1) {}
   float operator()(std::mt19937& generator) {
     const double a = first(generator), b = second(generator);
     return a + b > 0 ? static_cast<float>(a / (a + b)) : 0.5F;
@@ -72,7 +73,8 @@ struct DrawBeta {
 class Dropout final : public Operator {
  public:
   explicit Dropout(const OperatorAttributes& attributes)
-      : keep_(1.0 - static_cast<double>(attributes.real("p", 0.5F))), generator_(make_generator(attributes)) {}
+      : keep_(1.0 - static_cast<double>(attributes.real("p", 0.5F))),
+        generator_(make_generator(attributes)) {}
   void compute(OperatorContext& context) override {
     const OperatorInput x = context.input(0);
     const auto scale = static_cast<float>(1.0 / keep_.p());

@@ -1,5 +1,6 @@
-// Sampling at places that are not pixels: interpolation, warping by a grid or a flow. Source of the rules: the
-// reference implementation's documentation of Interpolate, WarpByGrid and WarpByFlow, with its corners measured.
+// Sampling at places that are not pixels: interpolation, warping by a grid or a flow. Source of the rules:
+// the reference implementation's documentation of Interpolate, WarpByGrid and WarpByFlow, with its corners
+// measured.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -11,16 +12,18 @@
 namespace noren::worker {
 namespace {
 
-/// Resizes the last axes of each map: every output position is a weighted sum of `taps` input positions along each
-/// axis. The translation computes the taps: "index_N" and "weight_N" for the N-th of the last axes, output position
-/// major. A first index of -1 marks a position outside of the map, which gets "extrapolation_value".
+/// Resizes the last axes of each map: every output position is a weighted sum of `taps` input positions along
+/// each axis. The translation computes the taps: "index_N" and "weight_N" for the N-th of the last axes,
+/// output position major. A first index of -1 marks a position outside of the map, which gets
+/// "extrapolation_value".
 class ResizeTaps final : public Operator {
  public:
   explicit ResizeTaps(const OperatorAttributes& attributes)
       : taps_(static_cast<std::size_t>(attributes.integer("taps", 1))),
         extrapolation_(attributes.real("extrapolation_value", 0)) {
     const std::int64_t spatial = attributes.integer("axes", 1);
-    if (taps_ < 1 || taps_ > 4 || spatial < 1 || spatial > 3) throw OperatorFailure("ResizeTaps: wrong attributes");
+    if (taps_ < 1 || taps_ > 4 || spatial < 1 || spatial > 3)
+      throw OperatorFailure("ResizeTaps: wrong attributes");
     spatial_ = static_cast<std::size_t>(spatial);
     for (std::size_t i = 0; i < spatial_; ++i) {
       Axis& axis = axes_[3 - spatial_ + i];
@@ -61,7 +64,9 @@ class ResizeTaps final : public Operator {
     std::int64_t length = 1;
   };
 
-  std::int64_t positions(const Axis& axis) const { return static_cast<std::int64_t>(axis.index.size() / taps_); }
+  std::int64_t positions(const Axis& axis) const {
+    return static_cast<std::int64_t>(axis.index.size() / taps_);
+  }
 
   float* resize(const float* x, float* y) const {
     const auto& [depth, height, width] = axes_;
@@ -111,7 +116,8 @@ float reflect(float position, float low, float high) {
   return from_low ? low + rest : high - rest;
 }
 
-/// x: (B, C, [D,] H, W); grid: (B, [D,] H, W, 2 or 3) with places in [-1, 1], the last axis first (x, y[, z]).
+/// x: (B, C, [D,] H, W); grid: (B, [D,] H, W, 2 or 3) with places in [-1, 1], the last axis first (x, y[,
+/// z]).
 class WarpByGrid final : public Operator {
  public:
   explicit WarpByGrid(const OperatorAttributes& attributes)
@@ -122,8 +128,8 @@ class WarpByGrid final : public Operator {
   void compute(OperatorContext& context) override {
     const OperatorInput x = context.input(0), grid = context.input(1);
     const std::size_t spatial = x.shape.size() - 2;
-    if (x.shape.size() < 4 || spatial > 3 || grid.shape.size() != x.shape.size() || grid.shape[0] != x.shape[0] ||
-        grid.shape.back() != static_cast<std::int64_t>(spatial))
+    if (x.shape.size() < 4 || spatial > 3 || grid.shape.size() != x.shape.size() ||
+        grid.shape[0] != x.shape[0] || grid.shape.back() != static_cast<std::int64_t>(spatial))
       throw OperatorFailure("WarpByGrid: the grid does not fit the map");
     Shape shape = {x.shape[0], x.shape[1]};
     std::int64_t in[3] = {1, 1, 1}, places = 1;
@@ -141,7 +147,8 @@ class WarpByGrid final : public Operator {
         for (std::size_t i = 0; i < spatial; ++i) source[2 - i] = source_of(place[i], in[2 - i]);
         for (std::int64_t c = 0; c < channels; ++c) {
           const float* map = x.floats() + (b * channels + c) * in_count;
-          y[(b * channels + c) * places + p] = linear_ ? sample_linear(map, in, source) : sample_nearest(map, in, source);
+          y[(b * channels + c) * places + p] =
+              linear_ ? sample_linear(map, in, source) : sample_nearest(map, in, source);
         }
       }
   }
@@ -165,7 +172,8 @@ class WarpByGrid final : public Operator {
     return kept < 0 ? 0 : kept > size - 1 ? size - 1 : kept;
   }
 
-  static float pixel(const float* map, const std::int64_t (&in)[3], std::int64_t z, std::int64_t y, std::int64_t x) {
+  static float pixel(const float* map, const std::int64_t (&in)[3], std::int64_t z, std::int64_t y,
+                     std::int64_t x) {
     const bool inside = z >= 0 && z < in[0] && y >= 0 && y < in[1] && x >= 0 && x < in[2];
     return inside ? map[(z * in[1] + y) * in[2] + x] : 0.0F;
   }
@@ -211,7 +219,8 @@ class WarpByFlow final : public Operator {
     const OperatorInput data = context.input(0), flow = context.input(1);
     if (data.shape.size() != 4 || flow.shape != Shape{data.shape[0], 2, data.shape[2], data.shape[3]})
       throw OperatorFailure("WarpByFlow: the flow does not fit the map");
-    const std::int64_t channels = data.shape[1], height = data.shape[2], width = data.shape[3], map = height * width;
+    const std::int64_t channels = data.shape[1], height = data.shape[2], width = data.shape[3],
+                       map = height * width;
     float* out = context.output(0, data.shape);
     const auto clamp = [](float position, std::int64_t last) {
       return static_cast<std::int64_t>(std::max(0.0F, std::min(position, static_cast<float>(last))));
@@ -220,13 +229,17 @@ class WarpByFlow final : public Operator {
       const float* source = data.floats() + n * map;
       const float* flow_x = flow.floats() + n / channels * 2 * map;
       for (std::int64_t i = 0; i < map; ++i) {
-        const float x = static_cast<float>(i % width) + flow_x[i], y = static_cast<float>(i / width) + flow_x[map + i];
-        const std::int64_t left = clamp(std::floor(x), width - 1), right = clamp(std::floor(x) + 1, width - 1);
-        const std::int64_t top = clamp(std::floor(y), height - 1), bottom = clamp(std::floor(y) + 1, height - 1);
+        const float x = static_cast<float>(i % width) + flow_x[i],
+                    y = static_cast<float>(i / width) + flow_x[map + i];
+        const std::int64_t left = clamp(std::floor(x), width - 1),
+                           right = clamp(std::floor(x) + 1, width - 1);
+        const std::int64_t top = clamp(std::floor(y), height - 1),
+                           bottom = clamp(std::floor(y) + 1, height - 1);
         const float alpha = x - static_cast<float>(left), beta = y - static_cast<float>(top);
-        const float upper = alpha * (source[top * width + right] - source[top * width + left]) + source[top * width + left];
-        const float lower =
-            alpha * (source[bottom * width + right] - source[bottom * width + left]) + source[bottom * width + left];
+        const float upper =
+            alpha * (source[top * width + right] - source[top * width + left]) + source[top * width + left];
+        const float lower = alpha * (source[bottom * width + right] - source[bottom * width + left]) +
+                            source[bottom * width + left];
         *out++ = beta * (lower - upper) + upper;
       }
     }

@@ -11,8 +11,8 @@
 namespace noren::worker {
 namespace {
 
-/// x: (rows, numbers) → values (rows, k) and indices (rows, k), best first. Ties fall as in the reference, which keeps
-/// a heap of the first k and replaces its worst only by a strictly better number.
+/// x: (rows, numbers) → values (rows, k) and indices (rows, k), best first. Ties fall as in the reference,
+/// which keeps a heap of the first k and replaces its worst only by a strictly better number.
 class TopK final : public Operator {
  public:
   explicit TopK(const OperatorAttributes& attributes)
@@ -96,7 +96,8 @@ class RandomChoice final : public Operator {
       if (!(weight >= 0)) throw OperatorFailure("RandomChoice: a weight is negative or no number");
       positive += weight > 0 ? 1 : 0;
     }
-    if (positive < (replace_ ? 1 : draws_)) throw OperatorFailure("RandomChoice: too few weights are positive");
+    if (positive < (replace_ ? 1 : draws_))
+      throw OperatorFailure("RandomChoice: too few weights are positive");
   }
   std::size_t draw(const std::vector<float>& weights) {
     std::vector<float> sums(weights.size());
