@@ -1,0 +1,300 @@
+#include "worker/media/dicom_pixels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <new>
+#include <string>
+
+#include <gdcmImage.h>
+#include <gdcmSequenceOfFragments.h>
+#include <gdcmTrace.h>
+
+#include "base/limits.h"
+#include "worker/media/decoders.h"
+
+namespace noren::worker {
+namespace {
+
+using Pixels = std::vector<std::uint32_t>;
+
+constexpr std::size_t kRunLengthHeaderBytes = 64;  // the number of segments and 15 offsets
+
+Error too_few() { return invalid("the DICOM file has fewer pixels than its header says"); }
+Error damaged(std::string detail = {}) {
+  return make_error(Code::kInvalidArgument,
+                    "the DICOM file's compressed pixels are damaged or of another size", std::move(detail));
+}
+
+std::size_t pixels_count(const DicomDataset& dataset) {
+  return static_cast<std::size_t>(dataset.rows) * static_cast<std::size_t>(dataset.columns);
+}
+std::size_t values_count(const DicomDataset& dataset) {
+  return pixels_count(dataset) * static_cast<std::size_t>(dataset.samples_count);
+}
+std::size_t value_bytes(const DicomDataset& dataset) {
+  return static_cast<std::size_t>(dataset.bits_allocated / 8);
+}
+
+/// One bit a pixel, the lowest bit of a byte first.
+Result<Pixels> read_bits(const DicomDataset& dataset) {
+  const std::size_t count = values_count(dataset);
+  if (dataset.pixels.size() < (count + 7) / 8) return too_few();
+  Pixels pixels(count);
+  for (std::size_t i = 0; i < count; ++i) pixels[i] = dataset.pixels[i / 8] >> (i % 8) & 1u;
+  return pixels;
+}
+
+/// Bytes in the file's order to numbers; planes to pixels.
+Pixels unpack(ByteView bytes, const DicomDataset& dataset, std::endian order) {
+  const std::size_t size = value_bytes(dataset);
+  const auto samples = static_cast<std::size_t>(dataset.samples_count);
+  const bool is_planar = dataset.is_planar && samples > 1;
+  const std::size_t plane = pixels_count(dataset);
+  Pixels pixels(values_count(dataset));
+  for (std::size_t i = 0; i < pixels.size(); ++i) {
+    const std::uint8_t* at = bytes.data() + (is_planar ? i % samples * plane + i / samples : i) * size;
+    std::uint32_t value = 0;
+    for (std::size_t k = 0; k < size; ++k)
+      value = value << 8 | at[order == std::endian::big ? k : size - 1 - k];
+    pixels[i] = value;
+  }
+  return pixels;
+}
+
+/// Two pixels share their colours: Y Y Cb Cr.
+Result<Pixels> read_half_colours(const DicomDataset& dataset) {
+  const std::size_t pairs = pixels_count(dataset) / 2;
+  if (dataset.pixels.size() < 4 * pairs || dataset.columns % 2 != 0) return too_few();
+  Pixels pixels(values_count(dataset));
+  for (std::size_t pair = 0; pair < pairs; ++pair) {
+    const std::uint8_t* from = dataset.pixels.data() + 4 * pair;
+    for (std::size_t k = 0; k < 2; ++k) {
+      std::uint32_t* to = &pixels[6 * pair + 3 * k];
+      to[0] = from[k];
+      to[1] = from[2];
+      to[2] = from[3];
+    }
+  }
+  return pixels;
+}
+
+Result<Pixels> read_native(const DicomDataset& dataset) {
+  if (dataset.bits_allocated == 1) return read_bits(dataset);
+  if (dataset.photometric == "YBR_FULL_422" && dataset.bits_allocated == 8) return read_half_colours(dataset);
+  const std::size_t needed = values_count(dataset) * value_bytes(dataset);
+  if (dataset.pixels.size() < needed) return too_few();
+  if (dataset.order == std::endian::little || dataset.bits_allocated != 8 || !dataset.has_words)
+    return unpack(dataset.pixels, dataset, dataset.order);
+  // Bytes that were written as big-endian words stand in the wrong order in each pair.
+  Bytes swapped(dataset.pixels.begin(), dataset.pixels.end());
+  for (std::size_t i = 0; i + 1 < swapped.size(); i += 2) std::swap(swapped[i], swapped[i + 1]);
+  return unpack(swapped, dataset, dataset.order);
+}
+
+std::size_t little_number(ByteView bytes, std::size_t at) {
+  std::size_t value = 0;
+  for (std::size_t i = 4; i-- > 0;) value = value << 8 | bytes[at + i];
+  return value;
+}
+
+/// PackBits: a count below 128 and that many + 1 bytes, or a count above 128 and one byte 257 - count times.
+bool unpack_runs(ByteView segment, std::uint8_t* out, std::size_t count) {
+  std::size_t done = 0;
+  std::size_t at = 0;
+  while (done < count) {
+    if (at >= segment.size()) return false;
+    const std::size_t code = segment[at++];
+    if (code == 128) continue;
+    const std::size_t length = std::min(code < 128 ? code + 1 : 257 - code, count - done);
+    const std::size_t used = code < 128 ? length : 1;
+    if (segment.size() - at < used) return false;
+    if (code < 128) {
+      std::memcpy(out + done, segment.data() + at, length);
+    } else {
+      std::memset(out + done, segment[at], length);
+    }
+    at += used;
+    done += length;
+  }
+  return true;
+}
+
+/// One segment for each byte of each sample, the highest byte first.
+Result<Pixels> read_run_length(const DicomDataset& dataset) {
+  const ByteView bytes = dataset.pixels;
+  if (bytes.size() < kRunLengthHeaderBytes) return damaged();
+  const std::size_t segments = little_number(bytes, 0);
+  if (dataset.bits_allocated == 1 ||
+      segments != value_bytes(dataset) * static_cast<std::size_t>(dataset.samples_count))
+    return damaged();
+  const std::size_t count = pixels_count(dataset);
+  Bytes plane(count);
+  Pixels pixels(values_count(dataset));
+  for (std::size_t segment = 0; segment < segments; ++segment) {
+    const std::size_t begin = little_number(bytes, 4 + 4 * segment);
+    const std::size_t end = segment + 1 < segments ? little_number(bytes, 8 + 4 * segment) : bytes.size();
+    if (begin < kRunLengthHeaderBytes || end < begin || end > bytes.size()) return damaged();
+    if (!unpack_runs(bytes.subspan(begin, end - begin), plane.data(), count)) return damaged();
+    const std::size_t sample = segment / value_bytes(dataset);
+    for (std::size_t i = 0; i < count; ++i) {
+      std::uint32_t& value = pixels[i * static_cast<std::size_t>(dataset.samples_count) + sample];
+      value = value << 8 | plane[i];
+    }
+  }
+  return pixels;
+}
+
+Result<Pixels> read_jpeg(const DicomDataset& dataset) {
+  ASSIGN_OR_RETURN(const Picture picture, decode_jpeg(dataset.pixels));
+  if (picture.width != dataset.columns || picture.height != dataset.rows ||
+      picture.channels_count != dataset.samples_count || dataset.bits_allocated != 8)
+    return damaged();
+  return Pixels(picture.bytes.begin(), picture.bytes.end());
+}
+
+/// What a compressed stream says of itself: it must be what the file's header says before a codec sees it.
+struct StreamHeader {
+  std::int64_t width = 0;
+  std::int64_t height = 0;
+  int channels_count = 0;
+  int bits_count = 0;
+};
+
+std::int64_t big_number(ByteView bytes, std::size_t at, std::size_t size_bytes) {
+  std::int64_t value = 0;
+  for (std::size_t i = 0; i < size_bytes; ++i) value = value << 8 | bytes[at + i];
+  return value;
+}
+
+/// The SIZ marker, which comes first.
+StreamHeader jpeg_2000_header(ByteView bytes) {
+  StreamHeader header;
+  if (bytes.size() < 43 || big_number(bytes, 0, 4) != 0xFF4FFF51) return header;
+  header.width = big_number(bytes, 8, 4) - big_number(bytes, 16, 4);
+  header.height = big_number(bytes, 12, 4) - big_number(bytes, 20, 4);
+  header.channels_count = static_cast<int>(big_number(bytes, 40, 2));
+  header.bits_count = (bytes[42] & 127) + 1;
+  return header;
+}
+
+/// The start of frame of JPEG and JPEG-LS.
+StreamHeader jpeg_header(ByteView bytes) {
+  StreamHeader header;
+  std::size_t at = 2;
+  while (at + 10 <= bytes.size() && bytes[at] == 0xFF) {
+    const std::uint8_t marker = bytes[at + 1];
+    if (marker == 0xFF) {
+      ++at;
+      continue;
+    }
+    const bool is_frame = marker == 0xF7 || (marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 &&
+                                             marker != 0xC8 && marker != 0xCC);
+    if (is_frame) {
+      header.bits_count = bytes[at + 4];
+      header.height = big_number(bytes, at + 5, 2);
+      header.width = big_number(bytes, at + 7, 2);
+      header.channels_count = bytes[at + 9];
+      return header;
+    }
+    at += 2 + static_cast<std::size_t>(big_number(bytes, at + 2, 2));
+  }
+  return header;
+}
+
+bool is_as_announced(const DicomDataset& dataset) {
+  const StreamHeader header = dataset.coding == DicomCoding::kJpeg2000 ? jpeg_2000_header(dataset.pixels)
+                                                                       : jpeg_header(dataset.pixels);
+  return header.width == dataset.columns && header.height == dataset.rows &&
+         header.channels_count == dataset.samples_count &&
+         (header.bits_count + 7) / 8 * 8 == dataset.bits_allocated && dataset.bits_allocated <= 16;
+}
+
+/// A picture of GDCM's with nothing but the stream in it.
+void fill_image(const DicomDataset& dataset, gdcm::Image& image) {
+  image.SetNumberOfDimensions(2);
+  image.SetDimension(0, static_cast<unsigned int>(dataset.columns));
+  image.SetDimension(1, static_cast<unsigned int>(dataset.rows));
+  const auto bits = static_cast<unsigned short>(dataset.bits_allocated);
+  const auto stored = static_cast<unsigned short>(
+      dataset.bits_stored >= 1 && dataset.bits_stored <= bits ? dataset.bits_stored : bits);
+  image.SetPixelFormat(gdcm::PixelFormat(static_cast<unsigned short>(dataset.samples_count), bits, stored,
+                                         static_cast<unsigned short>(stored - 1), dataset.is_signed ? 1 : 0));
+  image.SetPhotometricInterpretation(dataset.samples_count == 3
+                                         ? gdcm::PhotometricInterpretation::RGB
+                                         : gdcm::PhotometricInterpretation::MONOCHROME2);
+  image.SetTransferSyntax(gdcm::TransferSyntax::GetTSType(dataset.transfer_syntax.c_str()));
+  gdcm::Fragment fragment;
+  // An odd stream gets the byte of padding that a DICOM value has.
+  std::vector<char> bytes(dataset.pixels.begin(), dataset.pixels.end());
+  bytes.resize(bytes.size() + bytes.size() % 2);
+  fragment.SetByteValue(bytes.data(), gdcm::VL(static_cast<std::uint32_t>(bytes.size())));
+  const gdcm::SmartPointer<gdcm::SequenceOfFragments> fragments = gdcm::SequenceOfFragments::New();
+  fragments->AddFragment(fragment);
+  gdcm::DataElement element(gdcm::Tag(0x7fe0, 0x0010), gdcm::VL(0xFFFFFFFF), gdcm::VR::OB);
+  element.SetValue(*fragments);
+  image.SetDataElement(element);
+}
+
+Result<Pixels> read_with_gdcm(const DicomDataset& dataset) {
+  if (!is_as_announced(dataset)) return damaged("the stream's own header differs");
+  try {
+    gdcm::Image image;
+    fill_image(dataset, image);
+    const std::size_t needed = values_count(dataset) * value_bytes(dataset);
+    if (image.GetBufferLength() != needed) return damaged();
+    std::vector<char> buffer(needed);
+    if (!image.GetBuffer(buffer.data())) return damaged();
+    DicomDataset unpacked;
+    unpacked.rows = dataset.rows;
+    unpacked.columns = dataset.columns;
+    unpacked.samples_count = dataset.samples_count;
+    unpacked.bits_allocated = dataset.bits_allocated;
+    unpacked.is_planar = image.GetPlanarConfiguration() == 1;
+    return unpack({reinterpret_cast<const std::uint8_t*>(buffer.data()), buffer.size()}, unpacked,
+                  std::endian::native);
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    return damaged(error.what());
+  }
+}
+
+Result<Pixels> read_coded(const DicomDataset& dataset) {
+  switch (dataset.coding) {
+    case DicomCoding::kNative: return read_native(dataset);
+    case DicomCoding::kRunLength: return read_run_length(dataset);
+    case DicomCoding::kJpeg: return read_jpeg(dataset);
+    default: return read_with_gdcm(dataset);
+  }
+}
+
+/// ITU-R BT.601 at full range, 8 bits.
+void ybr_to_rgb(Pixels& pixels) {
+  const auto rounded = [](double value) {
+    return static_cast<std::uint32_t>(std::clamp(std::floor(value + 0.5), 0.0, 255.0));
+  };
+  for (std::size_t i = 0; i + 2 < pixels.size(); i += 3) {
+    const double y = pixels[i];
+    const double blue = static_cast<double>(pixels[i + 1]) - 128;
+    const double red = static_cast<double>(pixels[i + 2]) - 128;
+    pixels[i] = rounded(y + 1.402 * red);
+    pixels[i + 1] = rounded(y - 0.114 * 1.772 / 0.587 * blue - 0.299 * 1.402 / 0.587 * red);
+    pixels[i + 2] = rounded(y + 1.772 * blue);
+  }
+}
+
+}  // namespace
+
+Result<Pixels> read_dicom_pixels(const DicomDataset& dataset) {
+  TRY(check_picture_size(dataset.columns, dataset.rows, dataset.samples_count * 4));
+  ASSIGN_OR_RETURN(Pixels pixels, read_coded(dataset));
+  const bool is_ybr = dataset.photometric == "YBR_FULL" || dataset.photometric == "YBR_FULL_422";
+  const bool is_decoded_as_rgb =
+      dataset.coding == DicomCoding::kJpeg || dataset.coding == DicomCoding::kJpeg2000;
+  if (is_ybr && !is_decoded_as_rgb && dataset.samples_count == 3 && dataset.bits_allocated == 8)
+    ybr_to_rgb(pixels);
+  return pixels;
+}
+
+}  // namespace noren::worker
