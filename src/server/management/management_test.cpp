@@ -290,7 +290,8 @@ TEST_F(ManagementTest, AFreeOwnerSeesWhatIsLeft) {
   const Answer api = call_as_user("POST", "apis", R"({"job":")" + job.text("id") + "\"}");
   ASSERT_EQ(api.status, 201);
   EXPECT_EQ(api.body.at("free_left").as_int64(), 500);
-  ASSERT_TRUE(usage_.lease(api.text("id"), 10).ok());
+  const std::uint32_t number = apis_.find(api.text("id"))->api.number;
+  ASSERT_TRUE(usage_.put({{number, 1, "", {10}}}).ok());
   EXPECT_EQ(call_as_user("GET", "apis/" + api.text("id")).body.at("free_left").as_int64(), 490);
   const Answer refused =
       call_as_user("POST", "apis", R"({"type":"dedicated","job":")" + job.text("id") + "\"}");
@@ -300,11 +301,12 @@ TEST_F(ManagementTest, AFreeOwnerSeesWhatIsLeft) {
 TEST_F(ManagementTest, UsageIsShownByDay) {
   const Answer api = publish();
   const std::uint32_t number = apis_.find(api.text("id"))->api.number;
-  ASSERT_TRUE(usage_.put({{number, utc_day(clock_.wall_us()), 7}, {number, 1, 2}}).ok());
+  ASSERT_TRUE(usage_.put({{number, utc_day(clock_.wall_us()), "", {7, 1}}, {number, 1, "", {2}}}).ok());
   const Answer usage = call("GET", "apis/" + api.text("id") + "/usage?days=2");
-  EXPECT_EQ(usage.body.at("total").as_int64(), 9);
+  EXPECT_EQ(usage.body.at("total").at("successes").as_int64(), 9);
   ASSERT_EQ(usage.body.at("days").as_array().size(), 1u);
   EXPECT_EQ(usage.body.at("days").at(0).at("day").as_string(), "2020-07-07");
+  EXPECT_EQ(usage.body.at("days").at(0).at("refused").as_int64(), 1);
   EXPECT_EQ(call("GET", "apis/" + api.text("id") + "/usage?days=0").status, 400);
 }
 

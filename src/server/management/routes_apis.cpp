@@ -22,7 +22,7 @@ std::string url_of(const ManagementParts& parts, const ApiRow& row) {
 }
 
 Result<json::object> api_json(const ManagementParts& parts, const ApiRow& row) {
-  ASSIGN_OR_RETURN(const std::int64_t successes, parts.usage.total(row.api.number));
+  ASSIGN_OR_RETURN(const OutcomeCounts counts, parts.usage.total(row.api.number));
   json::object api = {{"id", row.api.id},
                       {"url", url_of(parts, row)},
                       {"type", execution_type_name(row.api.type)},
@@ -34,12 +34,14 @@ Result<json::object> api_json(const ManagementParts& parts, const ApiRow& row) {
                       {"created", format_utc(row.api.created_us)},
                       {"modified", format_utc(row.api.modified_us)},
                       {"cost_parameter", row.cost_parameter},
-                      {"successes", successes}};
-  if (plan_of(row.owner_plan) == Plan::kFree) {
-    ASSIGN_OR_RETURN(const std::int64_t left, parts.usage.free_left(row.api.number));
-    api["free_left"] = left;
-  }
+                      {"successes", counts.succeeded}};
+  if (plan_of(row.owner_plan) == Plan::kFree) api["free_left"] = parts.usage.free_left(counts);
   return api;
+}
+
+json::object counts_json(const OutcomeCounts& counts) {
+  return {{"successes", counts.succeeded}, {"refused", counts.refused}, {"invalid", counts.invalid},
+          {"timeouts", counts.timed_out},  {"failed", counts.failed},   {"abandoned", counts.abandoned}};
 }
 
 void add_state(json::object& api, const ServingState& state) {
@@ -261,9 +263,11 @@ void list_usage(const ManagementParts& parts, const ExchangePointer& exchange) {
   json::array list;
   for (const DayUsage& day : *usage) {
     const std::string date = format_utc(std::int64_t{day.day} * 86'400'000'000).substr(0, 10);
-    list.push_back({{"day", date}, {"successes", day.count}});
+    json::object row_of_day = counts_json(day.counts);
+    row_of_day["day"] = date;
+    list.push_back(std::move(row_of_day));
   }
-  exchange->answer(200, {{"total", *total}, {"days", std::move(list)}});
+  exchange->answer(200, {{"total", counts_json(*total)}, {"days", std::move(list)}});
 }
 
 }  // namespace noren::server

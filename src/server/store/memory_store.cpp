@@ -20,12 +20,20 @@ struct Tables {
   std::vector<StoredApi> apis;
   std::vector<VersionRecord> versions;
   std::vector<KeyRecord> keys;
-  std::map<std::tuple<std::uint32_t, std::int32_t, std::string>, std::int64_t> usage;
+  std::map<std::tuple<std::uint32_t, std::int32_t, std::string>, OutcomeCounts> usage;
   std::map<std::pair<std::uint32_t, std::string>, std::int64_t> leases;
   std::vector<AuditRecord> audit;
   std::map<std::pair<std::string, std::string>, IdempotencyRecord> idempotency;
   std::int64_t last_job_number = 0;
 };
+
+constexpr std::int64_t OutcomeCounts::*kOutcomes[] = {&OutcomeCounts::succeeded, &OutcomeCounts::refused,
+                                                      &OutcomeCounts::invalid,   &OutcomeCounts::timed_out,
+                                                      &OutcomeCounts::failed,    &OutcomeCounts::abandoned};
+
+void add(OutcomeCounts& sum, const OutcomeCounts& more) {
+  for (const auto field : kOutcomes) sum.*field += more.*field;
+}
 
 Error exists() { return make_error(Code::kAlreadyExists, "it exists already"); }
 
@@ -200,33 +208,33 @@ class MemoryStore final : public Store {
 
   Status put_usage(const std::vector<UsageRecord>& usage) override {
     for (const auto& each : usage) {
-      std::int64_t& count = t_.usage[{each.api_number, each.day, each.run_id}];
-      count = std::max(count, each.count);
+      OutcomeCounts& counts = t_.usage[{each.api_number, each.day, each.server_id}];
+      for (const auto field : kOutcomes) counts.*field = std::max(counts.*field, each.counts.*field);
     }
     return Ok{};
   }
   Result<std::vector<DayUsage>> list_usage(std::uint32_t api_number, std::int32_t first_day,
                                            std::int32_t last_day) override {
-    std::map<std::int32_t, std::int64_t> days;
-    for (const auto& [key, count] : t_.usage) {
-      const auto& [number, day, run] = key;
-      if (number == api_number && day >= first_day && day <= last_day) days[day] += count;
+    std::map<std::int32_t, OutcomeCounts> days;
+    for (const auto& [key, counts] : t_.usage) {
+      const auto& [number, day, server] = key;
+      if (number == api_number && day >= first_day && day <= last_day) add(days[day], counts);
     }
     std::vector<DayUsage> all;
-    for (const auto& [day, count] : days) all.push_back({day, count});
+    for (const auto& [day, counts] : days) all.push_back({day, counts});
     return all;
   }
-  Result<std::int64_t> total_usage(std::uint32_t api_number) override {
-    std::int64_t total = 0;
-    for (const auto& [key, count] : t_.usage)
-      if (std::get<0>(key) == api_number) total += count;
+  Result<OutcomeCounts> total_usage(std::uint32_t api_number) override {
+    OutcomeCounts total;
+    for (const auto& [key, counts] : t_.usage)
+      if (std::get<0>(key) == api_number) add(total, counts);
     return total;
   }
-  Status fold_other_runs(const std::string& run_id) override {
+  Status fold_other_servers(const std::string& server_id) override {
     decltype(t_.usage) folded;
-    for (const auto& [key, count] : t_.usage) {
-      const auto& [number, day, run] = key;
-      folded[{number, day, run == run_id ? run : ""}] += count;
+    for (const auto& [key, counts] : t_.usage) {
+      const auto& [number, day, server] = key;
+      add(folded[{number, day, server == server_id ? server : ""}], counts);
     }
     t_.usage = std::move(folded);
     return Ok{};
@@ -237,8 +245,9 @@ class MemoryStore final : public Store {
       if (key.first == api_number) total += count;
     return total;
   }
-  Status add_lease(std::uint32_t api_number, const std::string& run_id, std::int64_t change_count) override {
-    t_.leases[{api_number, run_id}] += change_count;
+  Status add_lease(std::uint32_t api_number, const std::string& server_id,
+                   std::int64_t change_count) override {
+    t_.leases[{api_number, server_id}] += change_count;
     return Ok{};
   }
 

@@ -93,17 +93,27 @@ struct KeyRecord {
   WallUs created_us = 0;
 };
 
-/// Successes of an API on a day, counted by one run of one server from that run's zero.
+/// How requests ended.
+struct OutcomeCounts {
+  std::int64_t succeeded = 0;  ///< status 200: what quotas and bills count
+  std::int64_t refused = 0;
+  std::int64_t invalid = 0;
+  std::int64_t timed_out = 0;
+  std::int64_t failed = 0;
+  std::int64_t abandoned = 0;
+};
+
+/// Requests of an API on a day (UTC), counted by one server from the first one.
 struct UsageRecord {
   std::uint32_t api_number = 0;
   std::int32_t day = 0;
-  std::string run_id;
-  std::int64_t count = 0;
+  std::string server_id;
+  OutcomeCounts counts;
 };
 
 struct DayUsage {
   std::int32_t day = 0;
-  std::int64_t count = 0;
+  OutcomeCounts counts;
 };
 
 struct AuditRecord {

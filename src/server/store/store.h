@@ -73,13 +73,13 @@ class Store {
   virtual Status put_usage(const std::vector<UsageRecord>& usage) = 0;
   virtual Result<std::vector<DayUsage>> list_usage(std::uint32_t api_number, std::int32_t first_day,
                                                    std::int32_t last_day) = 0;
-  virtual Result<std::int64_t> total_usage(std::uint32_t api_number) = 0;
-  /// Adds the counts of all runs but `run_id` into one row a day, for a server that is alone on its store.
-  virtual Status fold_other_runs(const std::string& run_id) = 0;
+  virtual Result<OutcomeCounts> total_usage(std::uint32_t api_number) = 0;
+  /// Adds the counts of all servers but this one into one row a day: for a server that is alone on its store.
+  virtual Status fold_other_servers(const std::string& server_id) = 0;
 
-  // Leases of free requests: what was handed out to a run, less what it gave back.
+  // Leases of free requests: what was handed out to a server, less what it gave back.
   virtual Result<std::int64_t> leased(std::uint32_t api_number) = 0;
-  virtual Status add_lease(std::uint32_t api_number, const std::string& run_id,
+  virtual Status add_lease(std::uint32_t api_number, const std::string& server_id,
                            std::int64_t change_count) = 0;
 
   virtual Status add_audit(const AuditRecord& record) = 0;

@@ -6,15 +6,13 @@
 
 namespace noren::server {
 
-Status Usage::close_earlier_runs() {
-  return store_.transaction([&] { return store_.fold_other_runs(run_id_); });
+Status Usage::fold_others() {
+  return store_.transaction([&] { return store_.fold_other_servers(server_id_); });
 }
 
-Status Usage::put(const std::vector<Counted>& counted) {
-  if (counted.empty()) return Ok{};
-  std::vector<UsageRecord> records;
-  records.reserve(counted.size());
-  for (const Counted& each : counted) records.push_back({each.api_number, each.day, run_id_, each.count});
+Status Usage::put(std::vector<UsageRecord> records) {
+  if (records.empty()) return Ok{};
+  for (UsageRecord& record : records) record.server_id = server_id_;
   return store_.transaction([&] { return store_.put_usage(records); });
 }
 
@@ -23,9 +21,13 @@ Result<std::vector<DayUsage>> Usage::list(std::uint32_t api_number, std::int32_t
   return store_.list_usage(api_number, first_day, last_day);
 }
 
-Result<std::int64_t> Usage::total(std::uint32_t api_number) { return store_.total_usage(api_number); }
+Result<OutcomeCounts> Usage::total(std::uint32_t api_number) { return store_.total_usage(api_number); }
 
-Result<std::int64_t> Usage::free_left(std::uint32_t api_number) {
+std::int64_t Usage::free_left(const OutcomeCounts& total) const {
+  return std::max<std::int64_t>(0, free_requests_count_ - total.succeeded);
+}
+
+Result<std::int64_t> Usage::unleased(std::uint32_t api_number) {
   ASSIGN_OR_RETURN(const std::int64_t leased, store_.leased(api_number));
   return std::max<std::int64_t>(0, free_requests_count_ - leased);
 }
@@ -35,10 +37,10 @@ Result<std::int64_t> Usage::lease(const std::string& api_id, std::int64_t wanted
   TRY(store_.transaction([&]() -> Status {
     ASSIGN_OR_RETURN(const auto row, store_.find_api(api_id));
     if (!row) return make_error(Code::kNotFound, "there is no API with this id");
-    ASSIGN_OR_RETURN(const std::int64_t left, free_left(row->api.number));
+    ASSIGN_OR_RETURN(const std::int64_t left, unleased(row->api.number));
     granted = lease_size(left, wanted_count);
     if (granted == 0) return Ok{};
-    return store_.add_lease(row->api.number, run_id_, granted);
+    return store_.add_lease(row->api.number, server_id_, granted);
   }));
   return granted;
 }
@@ -48,7 +50,7 @@ Status Usage::give_back(const std::string& api_id, std::int64_t count) {
   return store_.transaction([&]() -> Status {
     ASSIGN_OR_RETURN(const auto row, store_.find_api(api_id));
     if (!row) return Ok{};
-    return store_.add_lease(row->api.number, run_id_, -count);
+    return store_.add_lease(row->api.number, server_id_, -count);
   });
 }
 

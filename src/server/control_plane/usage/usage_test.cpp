@@ -21,22 +21,22 @@ class UsageTest : public ::testing::Test {
   std::uint32_t number_ = 0;
 };
 
-TEST_F(UsageTest, CountsOfARunAreAbsoluteAndRunsAddUp) {
-  Usage first(*store_, "r1", 500);
-  ASSERT_TRUE(first.put({{number_, 10, 3}}).ok());
-  ASSERT_TRUE(first.put({{number_, 10, 5}}).ok());
-  ASSERT_TRUE(first.put({{number_, 10, 5}}).ok());
-  Usage second(*store_, "r2", 500);
-  ASSERT_TRUE(second.close_earlier_runs().ok());
-  ASSERT_TRUE(second.put({{number_, 10, 1}, {number_, 11, 1}}).ok());
-  EXPECT_EQ(*second.total(number_), 7);
-  EXPECT_EQ(second.list(number_, 10, 11)->front().count, 6);
+TEST_F(UsageTest, CountsOfAServerAreAbsoluteAndServersAddUp) {
+  Usage first(*store_, "s1", 500);
+  ASSERT_TRUE(first.put({{number_, 10, "", {3}}}).ok());
+  ASSERT_TRUE(first.put({{number_, 10, "", {5}}}).ok());
+  ASSERT_TRUE(first.put({{number_, 10, "", {5}}}).ok());
+  Usage second(*store_, "s2", 500);
+  ASSERT_TRUE(second.fold_others().ok());
+  ASSERT_TRUE(second.put({{number_, 10, "", {1}}, {number_, 11, "", {1}}}).ok());
+  EXPECT_EQ(second.total(number_)->succeeded, 7);
+  EXPECT_EQ(second.list(number_, 10, 11)->front().counts.succeeded, 6);
 }
 
-TEST_F(UsageTest, ExactlyTheFreeRequestsAreLeasedOverAllRuns) {
+TEST_F(UsageTest, ExactlyTheFreeRequestsAreLeasedOverAllServers) {
   std::int64_t granted = 0;
-  for (int run = 0;; ++run) {
-    Usage usage(*store_, "r" + std::to_string(run), 500);
+  for (int server = 0;; ++server) {
+    Usage usage(*store_, "s" + std::to_string(server), 500);
     const auto grant = usage.lease("x", 100);
     ASSERT_TRUE(grant.ok());
     if (*grant == 0) break;
@@ -46,18 +46,23 @@ TEST_F(UsageTest, ExactlyTheFreeRequestsAreLeasedOverAllRuns) {
 }
 
 TEST_F(UsageTest, WhatIsGivenBackCanBeLeasedAgain) {
-  Usage usage(*store_, "r1", 2);
+  Usage usage(*store_, "s1", 2);
   EXPECT_EQ(*usage.lease("x", 5), 1);
   EXPECT_EQ(*usage.lease("x", 5), 1);
   EXPECT_EQ(*usage.lease("x", 5), 0);
   ASSERT_TRUE(usage.give_back("x", 1).ok());
-  EXPECT_EQ(*usage.free_left(number_), 1);
   EXPECT_EQ(*usage.lease("x", 5), 1);
   EXPECT_EQ(*usage.lease("x", 5), 0);
 }
 
+TEST_F(UsageTest, WhatIsLeftCountsSuccesses) {
+  const Usage usage(*store_, "s1", 500);
+  EXPECT_EQ(usage.free_left({.succeeded = 499, .invalid = 7}), 1);
+  EXPECT_EQ(usage.free_left({.succeeded = 501}), 0);
+}
+
 TEST_F(UsageTest, AnApiThatIsGoneLeasesNothing) {
-  Usage usage(*store_, "r1", 500);
+  Usage usage(*store_, "s1", 500);
   EXPECT_EQ(usage.lease("gone", 5).error().code, Code::kNotFound);
   EXPECT_TRUE(usage.give_back("gone", 5).ok());
 }

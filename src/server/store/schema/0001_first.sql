@@ -79,21 +79,26 @@ CREATE TABLE api_keys (
 );
 CREATE INDEX api_keys_of_api ON api_keys (api_number);
 
--- Successes: absolute counts of one run of one server; '' collects the runs that have ended.
+-- Absolute counts of one server, by outcome; '' collects the servers that are no more.
 CREATE TABLE usage (
   api_number BIGINT NOT NULL REFERENCES apis (number),
   day BIGINT NOT NULL,
-  run_id TEXT NOT NULL,
-  count BIGINT NOT NULL,
-  PRIMARY KEY (api_number, day, run_id)
+  server_id TEXT NOT NULL,
+  succeeded BIGINT NOT NULL,
+  refused BIGINT NOT NULL,
+  invalid BIGINT NOT NULL,
+  timed_out BIGINT NOT NULL,
+  failed BIGINT NOT NULL,
+  abandoned BIGINT NOT NULL,
+  PRIMARY KEY (api_number, day, server_id)
 );
 
--- Free requests handed out to a run, less what it gave back.
+-- Free requests handed out to a server, less what it gave back.
 CREATE TABLE leases (
   api_number BIGINT NOT NULL REFERENCES apis (number),
-  run_id TEXT NOT NULL,
+  server_id TEXT NOT NULL,
   count BIGINT NOT NULL,
-  PRIMARY KEY (api_number, run_id)
+  PRIMARY KEY (api_number, server_id)
 );
 
 CREATE TABLE audit (

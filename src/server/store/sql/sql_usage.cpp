@@ -6,22 +6,49 @@ namespace noren::server {
 using soci::into;
 using soci::use;
 
+namespace {
+
+struct CountsTarget {
+  long long succeeded = 0, refused = 0, invalid = 0, timed_out = 0, failed = 0, abandoned = 0;
+
+  OutcomeCounts counts() const { return {succeeded, refused, invalid, timed_out, failed, abandoned}; }
+};
+
+// SUM makes a number of another type in some databases.
+constexpr const char* kSums =
+    "CAST(COALESCE(SUM(succeeded), 0) AS BIGINT), CAST(COALESCE(SUM(refused), 0) AS BIGINT), "
+    "CAST(COALESCE(SUM(invalid), 0) AS BIGINT), CAST(COALESCE(SUM(timed_out), 0) AS BIGINT), "
+    "CAST(COALESCE(SUM(failed), 0) AS BIGINT), CAST(COALESCE(SUM(abandoned), 0) AS BIGINT)";
+
+}  // namespace
+
 Status SqlStore::put_usage(const std::vector<UsageRecord>& usage) {
   return session_.guarded("put_usage", [&] {
-    long long number = 0, day = 0, count = 0;
-    std::string run_id;
+    long long number = 0, day = 0;
+    CountsTarget c;
+    std::string server_id;
+    const auto larger = [](const std::string& name) {
+      return name + " = CASE WHEN excluded." + name + " > usage." + name + " THEN excluded." + name +
+             " ELSE usage." + name + " END";
+    };
     soci::statement put =
         (session_.sql().prepare
-             << "INSERT INTO usage (api_number, day, run_id, count) "
-                "VALUES (:number, :day, :run, :count) ON CONFLICT (api_number, day, run_id) "
-                "DO UPDATE SET count = CASE WHEN excluded.count > usage.count THEN excluded.count "
-                "ELSE usage.count END",
-         use(number, "number"), use(day, "day"), use(run_id, "run"), use(count, "count"));
+             << "INSERT INTO usage (api_number, day, server_id, succeeded, refused, invalid, "
+                "timed_out, failed, abandoned) VALUES (:number, :day, :server, :succeeded, "
+                ":refused, :invalid, :timed_out, :failed, :abandoned) "
+                "ON CONFLICT (api_number, day, server_id) DO UPDATE SET "
+             << larger("succeeded") << ", " << larger("refused") << ", " << larger("invalid") << ", "
+             << larger("timed_out") << ", " << larger("failed") << ", " << larger("abandoned"),
+         use(number, "number"), use(day, "day"), use(server_id, "server"), use(c.succeeded, "succeeded"),
+         use(c.refused, "refused"), use(c.invalid, "invalid"), use(c.timed_out, "timed_out"),
+         use(c.failed, "failed"), use(c.abandoned, "abandoned"));
     for (const UsageRecord& record : usage) {
       number = record.api_number;
       day = record.day;
-      run_id = record.run_id;
-      count = record.count;
+      server_id = record.server_id;
+      const OutcomeCounts& counts = record.counts;
+      c = {counts.succeeded, counts.refused, counts.invalid,
+           counts.timed_out, counts.failed,  counts.abandoned};
       put.execute(true);
     }
   });
@@ -31,38 +58,48 @@ Result<std::vector<DayUsage>> SqlStore::list_usage(std::uint32_t api_number, std
                                                    std::int32_t last_day) {
   return session_.guarded("list_usage", [&] {
     std::vector<DayUsage> all;
-    long long day = 0, count = 0;
+    long long day = 0;
+    CountsTarget c;
     const long long number = api_number, first = first_day, last = last_day;
     soci::statement select =
-        (session_.sql().prepare
-             << "SELECT day, CAST(SUM(count) AS BIGINT) FROM usage WHERE api_number = :number "
-                "AND day BETWEEN :first AND :last GROUP BY day ORDER BY day",
-         into(day), into(count), use(number, "number"), use(first, "first"), use(last, "last"));
+        (session_.sql().prepare << "SELECT day, " << kSums
+                                << " FROM usage WHERE api_number = :number AND day BETWEEN :first AND :last "
+                                   "GROUP BY day ORDER BY day",
+         into(day), into(c.succeeded), into(c.refused), into(c.invalid), into(c.timed_out), into(c.failed),
+         into(c.abandoned), use(number, "number"), use(first, "first"), use(last, "last"));
     select.execute();
-    while (select.fetch()) all.push_back({static_cast<std::int32_t>(day), count});
+    while (select.fetch()) all.push_back({static_cast<std::int32_t>(day), c.counts()});
     return all;
   });
 }
 
-Result<std::int64_t> SqlStore::total_usage(std::uint32_t api_number) {
-  return session_.guarded("total_usage", [&]() -> std::int64_t {
-    long long count = 0;
+Result<OutcomeCounts> SqlStore::total_usage(std::uint32_t api_number) {
+  return session_.guarded("total_usage", [&]() -> OutcomeCounts {
+    CountsTarget c;
     const long long number = api_number;
-    session_.sql() << "SELECT CAST(COALESCE(SUM(count), 0) AS BIGINT) FROM usage WHERE api_number = :number",
-        into(count), use(number, "number");
-    return count;
+    session_.sql() << "SELECT " << kSums << " FROM usage WHERE api_number = :number", into(c.succeeded),
+        into(c.refused), into(c.invalid), into(c.timed_out), into(c.failed), into(c.abandoned),
+        use(number, "number");
+    return c.counts();
   });
 }
 
-Status SqlStore::fold_other_runs(const std::string& run_id) {
-  return session_.guarded("fold_other_runs", [&] {
+Status SqlStore::fold_other_servers(const std::string& server_id) {
+  return session_.guarded("fold_other_servers", [&] {
+    const auto sum = [](const std::string& name) {
+      return name + " = usage." + name + " + excluded." + name;
+    };
     session_.sql()
-        << "INSERT INTO usage (api_number, day, run_id, count) "
-           "SELECT api_number, day, '', CAST(SUM(count) AS BIGINT) FROM usage "
-           "WHERE run_id <> '' AND run_id <> :run GROUP BY api_number, day "
-           "ON CONFLICT (api_number, day, run_id) DO UPDATE SET count = usage.count + excluded.count",
-        use(run_id, "run");
-    session_.sql() << "DELETE FROM usage WHERE run_id <> '' AND run_id <> :run", use(run_id, "run");
+        << "INSERT INTO usage (api_number, day, server_id, succeeded, refused, invalid, timed_out, failed, "
+           "abandoned) SELECT api_number, day, '', "
+        << kSums
+        << " FROM usage WHERE server_id <> '' AND server_id <> :server GROUP BY api_number, day "
+           "ON CONFLICT (api_number, day, server_id) DO UPDATE SET "
+        << sum("succeeded") << ", " << sum("refused") << ", " << sum("invalid") << ", " << sum("timed_out")
+        << ", " << sum("failed") << ", " << sum("abandoned"),
+        use(server_id, "server");
+    session_.sql() << "DELETE FROM usage WHERE server_id <> '' AND server_id <> :server",
+        use(server_id, "server");
   });
 }
 
@@ -76,12 +113,14 @@ Result<std::int64_t> SqlStore::leased(std::uint32_t api_number) {
   });
 }
 
-Status SqlStore::add_lease(std::uint32_t api_number, const std::string& run_id, std::int64_t change_count) {
+Status SqlStore::add_lease(std::uint32_t api_number, const std::string& server_id,
+                           std::int64_t change_count) {
   return session_.guarded("add_lease", [&] {
     const long long number = api_number, change = change_count;
-    session_.sql() << "INSERT INTO leases (api_number, run_id, count) VALUES (:number, :run, :change) "
-                      "ON CONFLICT (api_number, run_id) DO UPDATE SET count = leases.count + excluded.count",
-        use(number, "number"), use(run_id, "run"), use(change, "change");
+    session_.sql()
+        << "INSERT INTO leases (api_number, server_id, count) VALUES (:number, :server, :change) "
+           "ON CONFLICT (api_number, server_id) DO UPDATE SET count = leases.count + excluded.count",
+        use(number, "number"), use(server_id, "server"), use(change, "change");
   });
 }
 

@@ -45,10 +45,11 @@ class SqlStore final : public Store {
   Status put_usage(const std::vector<UsageRecord>& usage) override;
   Result<std::vector<DayUsage>> list_usage(std::uint32_t api_number, std::int32_t first_day,
                                            std::int32_t last_day) override;
-  Result<std::int64_t> total_usage(std::uint32_t api_number) override;
-  Status fold_other_runs(const std::string& run_id) override;
+  Result<OutcomeCounts> total_usage(std::uint32_t api_number) override;
+  Status fold_other_servers(const std::string& server_id) override;
   Result<std::int64_t> leased(std::uint32_t api_number) override;
-  Status add_lease(std::uint32_t api_number, const std::string& run_id, std::int64_t change_count) override;
+  Status add_lease(std::uint32_t api_number, const std::string& server_id,
+                   std::int64_t change_count) override;
 
   Status add_audit(const AuditRecord& record) override;
   Result<std::vector<AuditRecord>> list_audit(std::int64_t limit_count) override;

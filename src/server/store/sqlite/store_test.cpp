@@ -175,31 +175,38 @@ TEST_P(StoreContract, KeysBelongToTheirApi) {
   EXPECT_EQ(store_->list_keys(0)->size(), 3u);
 }
 
-TEST_P(StoreContract, UsageIsAbsoluteForARunAndAddsUpOverRuns) {
+TEST_P(StoreContract, UsageIsAbsoluteForAServerAndAddsUpOverServers) {
   const std::uint32_t a = publish("a");
-  ASSERT_TRUE(store_->put_usage({{a, 10, "run1", 5}, {a, 11, "run1", 2}}).ok());
-  ASSERT_TRUE(store_->put_usage({{a, 10, "run1", 5}, {a, 10, "run2", 3}}).ok());
-  ASSERT_TRUE(store_->put_usage({{a, 10, "run1", 4}}).ok());
-  EXPECT_EQ(*store_->total_usage(a), 10);
+  ASSERT_TRUE(store_->put_usage({{a, 10, "s1", {5, 1, 2, 3, 4, 6}}, {a, 11, "s1", {2}}}).ok());
+  ASSERT_TRUE(store_->put_usage({{a, 10, "s1", {5, 1, 2, 3, 4, 6}}, {a, 10, "s2", {3, 1}}}).ok());
+  ASSERT_TRUE(store_->put_usage({{a, 10, "s1", {4, 2}}}).ok());
+  EXPECT_EQ(store_->total_usage(a)->succeeded, 10);
   const auto days = store_->list_usage(a, 10, 10);
   ASSERT_EQ(days->size(), 1u);
-  EXPECT_EQ(days->front().count, 8);
-  ASSERT_TRUE(store_->fold_other_runs("run2").ok());
-  ASSERT_TRUE(store_->fold_other_runs("run2").ok());
-  EXPECT_EQ(*store_->total_usage(a), 10);
-  ASSERT_TRUE(store_->put_usage({{a, 10, "run3", 1}}).ok());
-  ASSERT_TRUE(store_->fold_other_runs("run4").ok());
-  EXPECT_EQ(*store_->total_usage(a), 11);
+  const OutcomeCounts& counts = days->front().counts;
+  EXPECT_EQ(counts.succeeded, 8);
+  EXPECT_EQ(counts.refused, 3);
+  EXPECT_EQ(counts.invalid, 2);
+  EXPECT_EQ(counts.timed_out, 3);
+  EXPECT_EQ(counts.failed, 4);
+  EXPECT_EQ(counts.abandoned, 6);
+  ASSERT_TRUE(store_->fold_other_servers("s2").ok());
+  ASSERT_TRUE(store_->fold_other_servers("s2").ok());
+  EXPECT_EQ(store_->total_usage(a)->succeeded, 10);
+  ASSERT_TRUE(store_->put_usage({{a, 10, "s3", {1}}}).ok());
+  ASSERT_TRUE(store_->fold_other_servers("s4").ok());
+  EXPECT_EQ(store_->total_usage(a)->succeeded, 11);
+  EXPECT_EQ(store_->total_usage(a)->refused, 3);
   EXPECT_EQ(store_->list_usage(a, 0, 20)->size(), 2u);
 }
 
 TEST_P(StoreContract, LeasesAddUp) {
   const std::uint32_t a = publish("a"), b = publish("b");
   EXPECT_EQ(*store_->leased(a), 0);
-  ASSERT_TRUE(store_->add_lease(a, "run1", 64).ok());
-  ASSERT_TRUE(store_->add_lease(a, "run1", -4).ok());
-  ASSERT_TRUE(store_->add_lease(a, "run2", 10).ok());
-  ASSERT_TRUE(store_->add_lease(b, "run2", 1).ok());
+  ASSERT_TRUE(store_->add_lease(a, "s1", 64).ok());
+  ASSERT_TRUE(store_->add_lease(a, "s1", -4).ok());
+  ASSERT_TRUE(store_->add_lease(a, "s2", 10).ok());
+  ASSERT_TRUE(store_->add_lease(b, "s2", 1).ok());
   EXPECT_EQ(*store_->leased(a), 70);
 }
 
