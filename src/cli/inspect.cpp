@@ -1,0 +1,116 @@
+// noren inspect: what a model file is, without a server.
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <boost/json.hpp>
+
+#include "cli/session.h"
+
+namespace noren::cli {
+namespace {
+
+namespace json = boost::json;
+
+const json::array& list_of(const json::object& object, std::string_view name) {
+  static const json::array kNone;
+  const json::value* value = object.if_contains(name);
+  return value != nullptr && value->is_array() ? value->get_array() : kNone;
+}
+
+std::string shown(const json::value& value) {
+  return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
+}
+
+std::string port_text(const json::value& port) {
+  const json::object& object = port.as_object();
+  const json::value* shape = object.if_contains("shape");
+  std::string text = text_of(object, "name") + "  " + text_of(object, "type") + " " +
+                     (shape != nullptr ? json::serialize(*shape) : "");
+  const std::string variable = text_of(object, "variable");
+  if (!variable.empty() && variable != text_of(object, "name")) text += "  (variable " + variable + ")";
+  return text;
+}
+
+void print_object(const json::object& object, const std::string& title) {
+  if (object.empty()) return;
+  print("\n" + title + "\n");
+  std::vector<Line> lines;
+  for (const auto& member : object)
+    lines.push_back({"  " + std::string(member.key()), shown(member.value())});
+  print_lines(lines);
+}
+
+void print_executors(const json::object& model) {
+  for (const json::value& value : list_of(model, "executors")) {
+    const json::object& executor = value.as_object();
+    print("\nExecutor " + text_of(executor, "name") + " (network " + text_of(executor, "network") + ")\n");
+    for (const json::value& port : list_of(executor, "inputs")) print("  input   " + port_text(port) + "\n");
+    for (const json::value& port : list_of(executor, "outputs")) print("  output  " + port_text(port) + "\n");
+  }
+}
+
+void print_eligibility(const json::object& model) {
+  const json::value* rule = model.if_contains("per_request");
+  if (rule == nullptr || !rule->is_object()) return;
+  const json::array& reasons = list_of(rule->get_object(), "reasons");
+  print(reasons.empty() ? "\nIt can be published per request and as dedicated.\n"
+                        : "\nIt can be published as dedicated only:\n");
+  for (const json::value& reason : reasons) print("  " + shown(reason) + "\n");
+}
+
+void print_layers(const json::object& model) {
+  const json::array& layers = list_of(model, "layers");
+  if (layers.empty()) return;
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& value : layers) {
+    std::vector<std::string> head, row;
+    for (const auto& member : value.as_object()) {
+      head.emplace_back(member.key());
+      row.push_back(shown(member.value()));
+    }
+    if (rows.empty()) rows.push_back(head);
+    rows.push_back(row);
+  }
+  print("\nLayers\n");
+  print_table(rows);
+}
+
+void print_model(const json::object& model) {
+  std::vector<Line> lines = {{"format", text_of(model, "format")}};
+  for (const json::value& network : list_of(model, "networks"))
+    lines.push_back({"network", text_of(network.as_object(), "name") + ", " +
+                                    std::to_string(number_of(network.as_object(), "functions")) +
+                                    " functions, batch " +
+                                    std::to_string(number_of(network.as_object(), "batch_size"))});
+  lines.push_back({"parameters", std::to_string(number_of(model, "parameters"))});
+  print_lines(lines);
+  print_executors(model);
+  for (const auto& [name, title] :
+       {std::pair("statistics", "Network statistics"), std::pair("functions", "Functions")}) {
+    const json::value* object = model.if_contains(name);
+    if (object != nullptr && object->is_object()) print_object(object->get_object(), title);
+  }
+  print_layers(model);
+  print_eligibility(model);
+  for (const json::value& warning : list_of(model, "warnings")) print("note: " + shown(warning) + "\n");
+}
+
+}  // namespace
+
+Status inspect(const Hooks& hooks, const Common& common, const InspectOptions& options) {
+  std::error_code failure;
+  if (!std::filesystem::is_regular_file(options.file, failure))
+    return invalid(fmt::format("there is no file {}", options.file));
+  const auto layers = options.layers ? InspectRequest::Layers::kList : InspectRequest::Layers::kOmit;
+  ASSIGN_OR_RETURN(const std::string description, hooks.inspect({options.file, options.input_rules, layers}));
+  json::error_code broken;
+  const json::value model = json::parse(description, broken);
+  if (broken || !model.is_object()) return internal("the description is no JSON object");
+  if (common.form == Form::kJson)
+    print_json(model.get_object());
+  else
+    print_model(model.get_object());
+  return Ok{};
+}
+
+}  // namespace noren::cli

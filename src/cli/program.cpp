@@ -1,0 +1,201 @@
+// The command line itself: verbs, options and help. The only file that knows the library that parses it.
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include "cli/session.h"
+#include "cli/verbs.h"
+
+namespace noren::cli {
+namespace {
+
+constexpr const char* kAbout =
+    "noren publishes trained models (.nnp, .onnx) as web APIs: upload a file, get a URL and a key.\n"
+    "\n"
+    "  noren serve --data DIR --listen HOST:PORT    run a server\n"
+    "  noren publish result.nnp                     publish a model on it\n"
+    "  noren call ID x=5,3.5,1.3,0.3                ask it something";
+
+constexpr const char* kFooter =
+    "Commands find the server by --url and --token, by NOREN_URL and NOREN_TOKEN, or by the admin.json in\n"
+    "the data folder of a server on this machine (--data DIR, else ./data).\n"
+    "Exit status: 0 done; 2 wrong use or input; 3 not found; 4 exists already; 5 not signed in; 6 not "
+    "allowed;\n"
+    "7 not possible in this state; 8 not supported; 9 damaged file; 10 too large; 11 quota, rate or disk "
+    "full;\n"
+    "12 took too long; 13 no server, or not right now; 63 a fault of noren itself.";
+
+struct Program {
+  explicit Program(const Hooks& given) : hooks(given) {}
+
+  const Hooks& hooks;
+  CLI::App app{kAbout, "noren"};
+  Common common;
+  bool json = false;
+  PublishOptions publish_options;
+  CallOptions call_options;
+  InspectOptions inspect_options;
+  ListOptions list_options;
+  IdOption id_option;
+  DeleteOptions delete_options;
+  std::string config_path;
+  std::vector<std::pair<std::string, std::string>> serve_values;
+  std::function<Status()> chosen;
+
+  CLI::App* add_verb(const std::string& name, const std::string& help) {
+    CLI::App* verb = app.add_subcommand(name, help);
+    verb->set_help_flag("-h,--help", "Show this text");
+    return verb;
+  }
+
+  void add_json(CLI::App* verb) {
+    verb->add_flag("--json", json, "Print one JSON object on stdout, everything else on stderr");
+  }
+
+  CLI::App* add_server_verb(const std::string& name, const std::string& help) {
+    CLI::App* verb = add_verb(name, help);
+    add_json(verb);
+    verb->add_option("--url", common.where.url, "The server's URL (else NOREN_URL)")->type_name("URL");
+    verb->add_option("--token", common.where.token, "A token of the management API (else NOREN_TOKEN)")
+        ->type_name("TOKEN");
+    verb->add_option("--data", common.where.data,
+                     "Data folder of a server on this machine: its admin.json is used")
+        ->type_name("DIR");
+    verb->add_option("--tls-ca", common.where.certificate_authority,
+                     "Certificates (PEM) to trust for https (else NOREN_TLS_CA, and the system's)")
+        ->type_name("FILE");
+    return verb;
+  }
+
+  template <typename Options>
+  void runs(CLI::App* verb, Status (*function)(const Hooks&, const Common&, const Options&),
+            const Options& options) {
+    verb->callback([this, function, &options] {
+      chosen = [this, function, &options] {
+        common.form = json ? Form::kJson : Form::kText;
+        return function(hooks, common, options);
+      };
+    });
+  }
+
+  void add_serve() {
+    CLI::App* verb = add_verb("serve", "Run a server on this machine until it gets SIGTERM or SIGINT");
+    for (const ServeOption& option : hooks.serve_options) {
+      const std::string help = option.default_text.empty()
+                                   ? option.help
+                                   : fmt::format("{} [default: {}]", option.help, option.default_text);
+      verb->add_option_function<std::string>(
+              "--" + option.name,
+              [this, name = option.name](const std::string& text) { serve_values.emplace_back(name, text); },
+              help)
+          ->type_name(option.value_name);
+    }
+    verb->add_option("--config", config_path, "A TOML file of these options; the command line wins over it")
+        ->type_name("FILE");
+    verb->footer(
+        "DIR/admin.json (mode 0600) tells the other commands on this machine where the server is and opens "
+        "it.\n"
+        "The master key, which encrypts the keys of the APIs, is DIR/master.key or NOREN_MASTER_KEY: keep a "
+        "copy.");
+    verb->callback([this] { chosen = [this] { return hooks.serve(config_path, serve_values); }; });
+  }
+
+  void add_publish() {
+    CLI::App* verb = add_server_verb("publish", "Publish a model and print its id, URL, key, type and state");
+    PublishOptions& o = publish_options;
+    verb->add_option("file", o.file, "A .nnp or .onnx file")->required()->type_name("FILE");
+    verb->add_option("--type", o.type,
+                     "per-request: runs when a request comes; dedicated: an instance of its own, always on")
+        ->check(CLI::IsMember({"per-request", "dedicated"}))
+        ->capture_default_str()
+        ->type_name("TYPE");
+    verb->add_option("--project", o.project, "Name of the project that it belongs to")->type_name("P");
+    verb->add_option("--name", o.name, "Its own name (else the file's)")->type_name("N");
+    verb->add_option("--id", o.id, "Keep this id, so that callers' URLs change in the host only")
+        ->type_name("OLD_ID");
+    verb->add_option("--key", o.key, "Keep this key, so that callers keep theirs")->type_name("OLD_KEY");
+    verb->add_option(
+            "--input", o.input_rules,
+            "How an image becomes an input of a plain ONNX model, such as x=image:rgb:1/255 (repeatable)")
+        ->type_name("RULE");
+    verb->add_flag("--keep-output-names", o.keep_output_names,
+                   "Answer with the model's own output names (y' stays y')");
+    runs(verb, publish, o);
+  }
+
+  void add_apis() {
+    CLI::App* verb = add_server_verb("list", "List what is published, newest first");
+    verb->add_option("--limit", list_options.limit_count, "At most so many")->check(CLI::Range(1, 1'000'000));
+    runs(verb, list, list_options);
+    for (const auto& [name, help, function] :
+         {std::tuple("show", "Show an API: URL, key, state, what it has served", &show),
+          std::tuple("on", "Let an API answer", &switch_on),
+          std::tuple("off", "Let an API say 503 until it is switched on again", &switch_off)}) {
+      CLI::App* each = add_server_verb(name, help);
+      each->add_option("id", id_option.id, "The API's id")->required()->type_name("ID");
+      runs(each, function, id_option);
+    }
+    CLI::App* removal =
+        add_server_verb("delete", "Delete an API, its keys, and the model if nothing else uses it");
+    removal->add_option("id", delete_options.id, "The API's id")->required()->type_name("ID");
+    removal->add_flag("--yes", delete_options.yes, "Do not ask");
+    runs(removal, remove, delete_options);
+  }
+
+  void add_call() {
+    CLI::App* verb = add_server_verb("call", "Send one request to an API and print the answer");
+    CallOptions& o = call_options;
+    verb->add_option("target", o.target, "The API's id, or its whole URL together with --key")
+        ->required()
+        ->type_name("ID");
+    verb->add_option(
+            "inputs", o.inputs,
+            "One for each input: NAME=5,3.5,1.3,0.3 or NAME=[[1],[2]] or NAME=@picture.png (or .json)")
+        ->type_name("NAME=VALUE");
+    verb->add_option("--key", o.key, "Call with this key")->type_name("KEY");
+    verb->add_option("--executor", o.executor, "Which executor of the model (else its first)")
+        ->type_name("NAME");
+    runs(verb, call, o);
+  }
+
+  void add_inspect() {
+    CLI::App* verb = add_verb("inspect", "Show what a model file is; needs no server");
+    add_json(verb);
+    InspectOptions& o = inspect_options;
+    verb->add_option("file", o.file, "A .nnp or .onnx file")->required()->type_name("FILE");
+    verb->add_flag("--layers", o.layers, "List every layer with its statistics");
+    verb->add_option("--input", o.input_rules, "As for publish")->type_name("RULE");
+    runs(verb, inspect, o);
+  }
+};
+
+}  // namespace
+
+int run(int argc, char** argv, const Hooks& hooks) {
+  Program program(hooks);
+  CLI::App& app = program.app;
+  app.set_help_flag("-h,--help", "Show this text");
+  app.set_version_flag("--version", "noren " + hooks.version);
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  program.add_serve();
+  program.add_publish();
+  program.add_apis();
+  program.add_call();
+  program.add_inspect();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& failure) {
+    remark(failure.what());
+    return exit_status_of(Code::kInvalidArgument);
+  }
+  const Status done = program.chosen();
+  if (done.ok()) return 0;
+  remark(done.error().text);
+  if (!done.error().detail.empty() && done.error().code == Code::kInternal)
+    remark("detail: " + done.error().detail);
+  return exit_status_of(done.error().code);
+}
+
+}  // namespace noren::cli

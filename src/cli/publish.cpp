@@ -1,0 +1,81 @@
+// noren publish: upload a model, publish it, and wait a moment until a dedicated instance answers.
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include <fmt/format.h>
+#include <boost/json.hpp>
+
+#include "cli/session.h"
+
+namespace noren::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int kWaitMs = 10'000;
+constexpr int kLookEveryMs = 50;
+
+std::string upload_path(const PublishOptions& options) {
+  const std::filesystem::path file(options.file);
+  std::string path = "jobs?kept=false&file_name=" + encoded(file.filename().string());
+  if (!options.project.empty()) path += "&project=" + encoded(options.project);
+  if (!options.name.empty()) path += "&name=" + encoded(options.name);
+  for (const std::string& rule : options.input_rules) path += "&input=" + encoded(rule);
+  return path;
+}
+
+json::object publish_body(const PublishOptions& options, const std::string& job) {
+  json::object body{{"job", job}, {"type", options.type}};
+  if (!options.id.empty()) body["id"] = options.id;
+  if (!options.key.empty()) body["key"] = options.key;
+  if (options.keep_output_names) body["keep_output_names"] = true;
+  return body;
+}
+
+/// A dedicated instance starts by itself; most are there within milliseconds, so it is worth a short wait.
+void await_instance(const Session& session, json::object& api) {
+  const std::string path = "apis/" + encoded(text_of(api, "id"));
+  for (int waited_ms = 0; waited_ms < kWaitMs; waited_ms += kLookEveryMs) {
+    const std::string state = text_of(api, "state");
+    if (state != "submitted" && state != "provisioning" && state != "building") return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(kLookEveryMs));
+    const auto now = session.ask("GET", path);
+    if (!now.ok()) return;  // it is published; how it is just now is a remark, not the result
+    api["state"] = text_of(*now, "state");
+    const std::string reason = text_of(*now, "state_reason");
+    if (!reason.empty()) api["state_reason"] = reason;
+  }
+}
+
+}  // namespace
+
+Status publish(const Hooks& hooks, const Common& common, const PublishOptions& options) {
+  std::error_code failure;
+  if (!std::filesystem::is_regular_file(options.file, failure))
+    return invalid(fmt::format("there is no file {}", options.file));
+  ASSIGN_OR_RETURN(const Session session, Session::find(hooks, common.where));
+  ASSIGN_OR_RETURN(const json::object job, session.upload(upload_path(options), options.file));
+  const std::string job_id = text_of(job, "id");
+  auto api = session.ask("POST", "apis", publish_body(options, job_id), random_uuid());
+  if (!api.ok()) {
+    // Nobody asked for the job by itself. The server forgets it after a while where this fails.
+    static_cast<void>(session.ask("DELETE", "jobs/" + encoded(job_id)).ok());
+    return api.error();
+  }
+  await_instance(session, *api);
+  json::object shown;
+  for (const char* name : {"id", "url", "key", "type", "state", "state_reason", "project", "name", "version"})
+    if (const json::value* value = api->if_contains(name)) shown[name] = *value;
+  print_api(shown, common.form);
+  if (const json::value* description = job.if_contains("description"); description != nullptr) {
+    const json::value* warnings =
+        description->is_object() ? description->get_object().if_contains("warnings") : nullptr;
+    if (warnings != nullptr && warnings->is_array())
+      for (const json::value& warning : warnings->get_array())
+        if (warning.is_string()) remark("note: " + std::string(warning.get_string()));
+  }
+  return Ok{};
+}
+
+}  // namespace noren::cli

@@ -1,0 +1,124 @@
+#include "cli/session.h"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <boost/json.hpp>
+
+namespace noren::cli {
+namespace {
+
+namespace json = boost::json;
+
+std::string from_environment(const char* name) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? text : "";
+}
+
+std::string local_admin_file(const Where& where) {
+  if (!where.data.empty()) return where.data + "/admin.json";
+  for (const char* file : {"data/admin.json", "admin.json"})
+    if (std::filesystem::exists(file)) return file;
+  return {};
+}
+
+Code code_named(std::string_view name) {
+  for (int i = 0; i <= static_cast<int>(Code::kInternal); ++i)
+    if (code_name(static_cast<Code>(i)) == name) return static_cast<Code>(i);
+  return Code::kUnavailable;
+}
+
+}  // namespace
+
+Result<Session> Session::find(const Hooks& hooks, const Where& where) {
+  Session session;
+  session.certificate_authority_ =
+      where.certificate_authority.empty() ? from_environment("NOREN_TLS_CA") : where.certificate_authority;
+  std::string url = where.url;
+  std::string token = where.token;
+  // A folder that is named on the command line is nearer than the environment.
+  if (where.data.empty()) {
+    if (url.empty()) url = from_environment("NOREN_URL");
+    if (token.empty()) token = from_environment("NOREN_TOKEN");
+  }
+  const std::string admin_file = local_admin_file(where);
+  if ((url.empty() || token.empty()) && !admin_file.empty()) {
+    auto found = hooks.read_admin_file(admin_file);
+    if (!found.ok()) return found.error();
+    if (url.empty()) url = found->url;
+    // A token goes to the server that it belongs to, and to no other.
+    if (token.empty() && url == found->url) token = found->token.reveal();
+  }
+  if (url.empty())
+    return make_error(
+        Code::kInvalidArgument,
+        "no server is known: give --url and --token, set NOREN_URL and NOREN_TOKEN, or give --data DIR "
+        "of a server on this machine");
+  if (token.empty())
+    return make_error(Code::kInvalidArgument, "no token is known: give --token or set NOREN_TOKEN");
+  while (url.ends_with('/')) url.pop_back();
+  session.server_ = {url, Secret(token)};
+  return session;
+}
+
+Result<json::object> Session::send_and_read(HttpCall call) const {
+  call.url = server_.url + "/v1/management/" + call.url;
+  call.certificate_authority = certificate_authority_;
+  call.headers.emplace_back("Authorization", "Bearer " + std::string(server_.token.reveal()));
+  ASSIGN_OR_RETURN(const HttpAnswer answer, send(call));
+  json::error_code failure;
+  json::value body = json::parse(answer.body, failure);
+  if (failure || !body.is_object())
+    return make_error(Code::kUnavailable,
+                      fmt::format("{} answered HTTP {} with something that is not noren's: is the URL right?",
+                                  server_.url, answer.status));
+  if (answer.status < 300) return std::move(body.get_object());
+  const std::string detail = text_of(body.get_object(), "detail");
+  const std::string code = text_of(body.get_object(), "code");
+  return make_error(code_named(code), detail.empty() ? fmt::format("HTTP {}", answer.status) : detail);
+}
+
+Result<json::object> Session::ask(const std::string& method, const std::string& path) const {
+  return send_and_read({.method = method,
+                        .url = path,
+                        .headers = {},
+                        .body = {},
+                        .body_file = {},
+                        .certificate_authority = {}});
+}
+
+Result<json::object> Session::ask(const std::string& method, const std::string& path,
+                                  const json::object& body, const std::string& idempotency_key) const {
+  HttpCall call;
+  call.method = method;
+  call.url = path;
+  call.headers.emplace_back("Content-Type", "application/json");
+  if (!idempotency_key.empty()) call.headers.emplace_back("Idempotency-Key", idempotency_key);
+  call.body = json::serialize(body);
+  return send_and_read(std::move(call));
+}
+
+Result<json::object> Session::upload(const std::string& path, const std::string& file) const {
+  HttpCall call;
+  call.method = "POST";
+  call.url = path;
+  call.headers.emplace_back("Content-Type", "application/octet-stream");
+  call.body_file = file;
+  return send_and_read(std::move(call));
+}
+
+std::string encoded(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '_' || c == '.' || c == '~';
+    if (plain)
+      result += c;
+    else
+      result += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return result;
+}
+
+}  // namespace noren::cli

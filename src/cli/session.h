@@ -1,0 +1,61 @@
+// What the verbs share: the server that they talk to, and how things are said to people and programs.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <boost/json/fwd.hpp>
+
+#include "cli/http_client.h"
+#include "cli/verbs.h"
+
+namespace noren::cli {
+
+/// A server that was found, ready to be asked.
+class Session {
+ public:
+  static Result<Session> find(const Hooks& hooks, const Where& where);
+
+  /// One call of the management API; `path` begins behind /v1/management/. The answer's JSON object, or what
+  /// the server said is wrong.
+  Result<boost::json::object> ask(const std::string& method, const std::string& path) const;
+  Result<boost::json::object> ask(const std::string& method, const std::string& path,
+                                  const boost::json::object& body,
+                                  const std::string& idempotency_key = {}) const;
+  Result<boost::json::object> upload(const std::string& path, const std::string& file) const;
+
+  const std::string& certificate_authority() const { return certificate_authority_; }
+
+ private:
+  Result<boost::json::object> send_and_read(HttpCall call) const;
+  ServerAddress server_;
+  std::string certificate_authority_;
+};
+
+/// Percent-encodes a part of a path or query.
+std::string encoded(std::string_view text);
+
+std::string text_of(const boost::json::object& object, std::string_view name);
+std::int64_t number_of(const boost::json::object& object, std::string_view name);
+
+/// One line of JSON on stdout.
+void print_json(const boost::json::object& object);
+/// Text on stdout, as it is.
+void print(std::string_view text);
+/// A remark for a person, on stderr.
+void remark(std::string_view text);
+
+/// A row of "name  value" for each, aligned.
+struct Line {
+  std::string name, value;
+};
+void print_lines(const std::vector<Line>& lines);
+/// Columns aligned by their widest cell; the first row is the head.
+void print_table(const std::vector<std::vector<std::string>>& rows);
+
+int exit_status_of(Code code);
+
+/// An API as show and publish print it.
+void print_api(const boost::json::object& api, Form form);
+
+}  // namespace noren::cli

@@ -1,0 +1,61 @@
+// The verbs: what each was asked, and the function that does it. Each stands in a file of its own;
+// program.cpp reads the command line into these.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/cli.h"
+
+namespace noren::cli {
+
+enum class Form { kText, kJson };
+
+/// How to find the server, as far as the command line says.
+struct Where {
+  std::string url;
+  std::string token;
+  std::string data;
+  std::string certificate_authority;
+};
+
+struct Common {
+  Where where;
+  Form form = Form::kText;
+};
+
+struct PublishOptions {
+  std::string file, project, name, type = "per-request", id, key;
+  std::vector<std::string> input_rules;
+  bool keep_output_names = false;
+};
+struct CallOptions {
+  std::string target, key, executor;
+  std::vector<std::string> inputs;
+};
+struct InspectOptions {
+  std::string file;
+  std::vector<std::string> input_rules;
+  bool layers = false;
+};
+struct ListOptions {
+  std::int64_t limit_count = 1'000;
+};
+struct IdOption {
+  std::string id;
+};
+struct DeleteOptions {
+  std::string id;
+  bool yes = false;
+};
+
+Status publish(const Hooks& hooks, const Common& common, const PublishOptions& options);
+Status list(const Hooks& hooks, const Common& common, const ListOptions& options);
+Status show(const Hooks& hooks, const Common& common, const IdOption& options);
+Status switch_on(const Hooks& hooks, const Common& common, const IdOption& options);
+Status switch_off(const Hooks& hooks, const Common& common, const IdOption& options);
+Status remove(const Hooks& hooks, const Common& common, const DeleteOptions& options);
+Status call(const Hooks& hooks, const Common& common, const CallOptions& options);
+Status inspect(const Hooks& hooks, const Common& common, const InspectOptions& options);
+
+}  // namespace noren::cli
