@@ -135,6 +135,9 @@ lint() {
   if [ "${1:-}" = all ]; then files=$(cpp_files | grep '\.cpp$' || true)
   else files=$(changed_files | grep -E '^(src|tests)/.*\.cpp$' || true); fi
   if [ -n "$files" ]; then
+    # clang-tidy reads what the compiler reads: headers that the build generates must be there.
+    ninja -C build -t targets all | sed -n 's/^\([^/].*\.pb\.h\): CUSTOM_COMMAND$/\1/p' |
+      xargs -r ninja -C build > /dev/null
     printf '%s\n' "$files" | xargs -P "$(nproc)" -n 4 clang-tidy-14 -p build --quiet 2> /dev/null || status=1
   fi
   [ $status = 0 ] || fail "lint found something (see above); ./do format repairs formatting"
