@@ -1,5 +1,7 @@
 #include "worker/import/import.h"
 
+#include <algorithm>
+
 #include "base/limits.h"
 #include "worker/engine/package.h"
 #include "worker/import/description.h"
@@ -18,8 +20,9 @@ std::string with_commas(std::int64_t number) {
 }
 
 /// The rules of the per-request type that a model itself can break.
-void judge_per_request(Description& description, std::int64_t slowest_run_ns) {
-  const auto cost = static_cast<std::int64_t>(description.statistics.parameter);
+void judge_per_request(Description& description, double used_scalars, std::int64_t slowest_run_ns) {
+  // The statistics count the network as it was drawn; a file could draw a small one and run a large one.
+  const auto cost = static_cast<std::int64_t>(std::max(description.statistics.parameter, used_scalars));
   if (cost >= limits::kPerRequestCostParameterCount)
     description.per_request_reasons.push_back("CostParameter is " + with_commas(cost) +
                                               ", it must be under " +
@@ -54,17 +57,19 @@ Result<Imported> import_nnp(ByteView bytes, const ImportOptions& options) {
   std::vector<Bytes> models;
   std::vector<Cost> costs;
   std::int64_t slowest_run_ns = 0;
+  double used_scalars = 0;
   for (const Executor& executor : file.executors) {
     ASSIGN_OR_RETURN(TranslatedExecutor translated, translate_executor(file, executor));
     ASSIGN_OR_RETURN(const std::int64_t run_ns,
                      try_out(translated.model, translated.signature, description.warnings));
     slowest_run_ns = std::max(slowest_run_ns, run_ns);
     const Statistics statistics =
-        network_statistics(executor.network, [&](std::string_view name) -> const Shape* {
+        network_statistics(executor, [&](std::string_view name) -> const Shape* {
           const auto found = translated.shapes.find(std::string(name));
           return found == translated.shapes.end() ? nullptr : &found->second;
         });
     costs.push_back(statistics.total);
+    used_scalars += used_parameter_scalars(executor);
     if (options.layers == ImportOptions::Layers::kListed)
       description.layers.insert(description.layers.end(), statistics.functions.begin(),
                                 statistics.functions.end());
@@ -76,7 +81,7 @@ Result<Imported> import_nnp(ByteView bytes, const ImportOptions& options) {
     models.push_back(std::move(translated.model));
   }
   description.statistics = sum_of(costs);
-  judge_per_request(description, slowest_run_ns);
+  judge_per_request(description, used_scalars, slowest_run_ns);
   return Imported{encode_package(description.signature, models), to_json(description)};
 }
 
@@ -90,7 +95,7 @@ Result<Imported> import_onnx(ByteView bytes, const ImportOptions& options) {
   for (const auto& [domain, version] : file.opsets)
     if (domain.empty() || domain == "ai.onnx") description.facts["opset"] = std::to_string(version);
   ASSIGN_OR_RETURN(const std::int64_t run_ns, try_out(bytes, executor, description.warnings));
-  judge_per_request(description, run_ns);
+  judge_per_request(description, description.statistics.parameter, run_ns);
   description.network_of_executor.emplace_back();
   description.signature.executors.push_back(std::move(executor));
   return Imported{encode_package(description.signature, {Bytes(bytes.begin(), bytes.end())}),

@@ -109,9 +109,28 @@ struct OutputVariable {
 /// How several evaluations become one answer ("mean" for everything else).
 enum class RepeatEvaluation : std::uint8_t { kMean, kLast, kStandardDeviation };
 
+/// A network as it was drawn: loops not expanded, nothing pruned. Statistics count this one. Unchecked: inputs may name
+/// variables that are not there.
+struct Design {
+  struct Variable {
+    Shape shape;  ///< as declared, with the batch as 1; empty or wrong where a tool wrote none
+    bool is_parameter = false;
+    bool is_initialized = false;  ///< declares how it begins ("working memory" where nothing writes it)
+  };
+  struct Layer {
+    Function function;
+    double turns_count = 1;  ///< how often its loops run it
+  };
+  std::string name;
+  std::map<std::string, Variable, std::less<>> variables;
+  std::vector<Layer> layers;
+};
+
 struct Executor {
   std::string name;
   Network network;
+  /// What the network was derived from: 'Main' for 'MainRuntime' where the file has it, else the network itself.
+  Design design;
   std::vector<DataVariable> inputs;  ///< in the file's order, also those that no output needs
   std::vector<OutputVariable> outputs;
   std::vector<Generator> generators;  ///< only those that an output needs

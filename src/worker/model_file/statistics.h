@@ -24,6 +24,7 @@ struct Cost {
   double branch = 0;  ///< CostIf
 };
 
+/// One row: a layer of the design with its loops' turns counted in, or an input, or a parameter that stands alone.
 struct FunctionCost {
   std::string function;
   std::string type;
@@ -31,16 +32,22 @@ struct FunctionCost {
 };
 
 struct Statistics {
-  Cost total;
+  Cost total;  ///< added in float32, as the console does
   std::vector<FunctionCost> functions;
 };
 
-/// The shape of a variable with batch 1 as inferred; nullptr where it is unknown (then the declared one is used).
+/// The shape of a variable with batch 1 as inferred; nullptr where it is unknown. Asked only where the design
+/// declares no usable shape.
 using ShapeLookup = std::function<const Shape*(std::string_view variable)>;
 
-Statistics network_statistics(const Network& network, const ShapeLookup& shape_of);
+/// The console counts the network as it was drawn, training layers included.
+Statistics network_statistics(const Executor& executor, const ShapeLookup& shape_of);
 
-/// Of several executors: the sum, added as the tool adds (float32).
+/// Of several executors: the sum, added as the console adds (float32).
 Cost sum_of(const std::vector<Cost>& costs);
+
+/// Scalars of the parameters that the executor really uses, counted at each function that uses them. A design can
+/// say less; who decides by size takes the larger one.
+double used_parameter_scalars(const Executor& executor);
 
 }  // namespace noren::worker

@@ -177,7 +177,7 @@ Result<Archive> Archive::open(ByteView file) {
   state->source = zip_source_buffer_create(file.data(), file.size(), 0, &error);
   if (state->source == nullptr) return archive_error(ZIP_ER_MEMORY);
   zip_source_keep(state->source);
-  state->archive = zip_open_from_source(state->source, ZIP_RDONLY | ZIP_CHECKCONS, &error);
+  state->archive = zip_open_from_source(state->source, ZIP_RDONLY, &error);
   const int code = zip_error_code_zip(&error);
   zip_error_fini(&error);
   if (state->archive == nullptr) {

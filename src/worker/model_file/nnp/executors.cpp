@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "worker/model_file/nnp/design.h"
 #include "worker/model_file/nnp/loops.h"
 #include "worker/model_file/nnp/text.h"
 
@@ -43,6 +44,7 @@ class Resolver {
     TRY(collect_variables());
     TRY(finish_inputs());
     resolve_arguments();
+    executor_.design = design_of(model_, *flat_.raw, fixed_batch_);
     return std::move(executor_);
   }
 

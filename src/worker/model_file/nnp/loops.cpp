@@ -354,6 +354,14 @@ const std::string& FlatNetwork::resolve(const std::string& name) const {
   return found == aliases.end() ? name : found->second;
 }
 
+std::map<std::string, std::int64_t, std::less<>> loop_times_of(const RawNetwork& network) {
+  std::map<std::string, std::int64_t, std::less<>> times = network.loop_times;
+  for (const RawFunction& f : network.functions) {
+    if (control_of(f.type) != Control::kNone && f.loop_times > 0) times.try_emplace(f.loop_id, f.loop_times);
+  }
+  return times;
+}
+
 Result<FlatNetwork> unroll(const RawNetwork& network) { return Unroller(network).run(); }
 
 }  // namespace noren::worker::nnp

@@ -28,6 +28,9 @@ struct FlatNetwork {
   const std::string& resolve(const std::string& name) const;
 };
 
+/// Turns of each loop, unchecked: repeat_info says them; RepeatEnd and RecurrentOutput say them again.
+std::map<std::string, std::int64_t, std::less<>> loop_times_of(const RawNetwork& network);
+
 /// `network` must outlive the result. Checks names (unique, defined, one writer each) and counts on the way.
 ///
 /// Names of turns are those of the reference: 'A{R}/W' in turn 2 of loop R is 'A[2]/W'; a name without '{R}' gets
