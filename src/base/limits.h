@@ -42,8 +42,15 @@ inline constexpr std::int64_t kStopDeadlineMs = 25'000;
 inline constexpr std::size_t kFramePayloadBytes = 256 * kMiB;
 inline constexpr std::size_t kFramePaddingBytes = 64;  // behind every payload, so that simdjson reads in place
 
+// Workers, beyond what an instance's own settings say.
+inline constexpr std::size_t kWorkerDescriptorsCount = 256;
+inline constexpr std::size_t kWorkerAddressSlackBytes = 16 * kGiB;  // mapped files: a package, bodies
+inline constexpr std::int64_t kWorkerGraceMs = 5'000;  // after a deadline, before a worker ends itself
+inline constexpr std::int64_t kBatchDurationMs = 10;   // a batch grows while it is expected to take less
+
 // Model files and what they unpack to.
 inline constexpr std::size_t kModelFileBytes = 2 * kGiB;
+inline constexpr std::size_t kPackageBytes = 4 * kGiB;  // what import makes of it
 inline constexpr std::size_t kArchiveMembersCount = 10'000;
 inline constexpr std::size_t kNetworkTextBytes = 32 * kMiB;
 inline constexpr std::size_t kParameterFileBytes = 2 * kGiB;

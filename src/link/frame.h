@@ -127,6 +127,8 @@ class FrameWriter {
   /// The payload is appended by the caller into the returned buffer, then end_payload() is called.
   std::vector<std::uint8_t>& begin_payload(const FrameHeader& header);
   void end_payload();
+  /// Instead of end_payload(): as if it had never begun.
+  void drop_payload() { bytes_.resize(open_frame_); }
 
   bool empty() const { return sent_ == bytes_.size(); }
   std::size_t size_bytes() const { return bytes_.size() - sent_; }

@@ -54,6 +54,10 @@ struct InspectRequest {
   bool list_layers = false;
 };
 
+/// kOutcome's code.
+enum class Outcome : std::uint32_t { kOk, kInvalidRequest, kTooLarge, kInternal, kNotRun };
+inline constexpr auto kLastOutcome = Outcome::kNotRun;
+
 Bytes encode(const ForkRequest& message);
 Bytes encode(const HelloReport& message);
 Bytes encode(const LoadRequest& message);

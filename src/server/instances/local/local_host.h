@@ -1,0 +1,36 @@
+// server/instances/local/local_host.h - The InstanceHost that runs workers as processes of this machine.
+// Made by the app, used through InstanceHost on the event loop's one thread. Starts noren-worker (the zygote), asks it for
+// children, kills them by process handle, and starts a fresh zygote when one is lost. Treats all that a worker says as a lie.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "server/instances/instance.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace noren::server {
+
+struct LocalHostOptions {
+  /// noren-worker; empty: beside this very program.
+  std::string worker_path;
+  /// Where an instance's or an inspection's own settings name no limit.
+  std::int64_t memory_limit_bytes = std::int64_t{8} << 30;
+  std::int64_t inspect_memory_limit_bytes = std::int64_t{8} << 30;
+  /// How often a throw-away child is asked for a sign of life; 0: never.
+  std::int64_t probe_every_ms = 3'000;
+  /// What workers write to stderr is untrusted and dropped, except where somebody hunts a fault.
+  enum class WorkerErrors : std::uint8_t { kDiscard, kKeep } worker_errors = WorkerErrors::kDiscard;
+};
+
+/// Destroying the host ends its workers. Callbacks come from `io`'s run(), never from inside a call.
+std::unique_ptr<InstanceHost> make_local_host(boost::asio::io_context& io, LocalHostOptions options);
+
+/// One inspection without a server: blocks until it is done. For `noren inspect`.
+Result<Inspection> inspect_once(LocalHostOptions options, InspectSpec spec);
+
+}  // namespace noren::server

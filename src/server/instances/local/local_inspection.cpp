@@ -1,0 +1,99 @@
+#include "server/instances/local/local_inspection.h"
+
+#include <chrono>
+
+#include <boost/asio/io_context.hpp>
+
+#include "base/limits.h"
+
+namespace noren::server {
+namespace {
+
+using link::FrameType;
+
+constexpr std::int64_t kProbeMemoryBytes = 64 * static_cast<std::int64_t>(limits::kMiB);
+
+Error out_of_turn(const char* what) { return make_error(Code::kCorrupt, "broken frame", what); }
+
+}  // namespace
+
+InspectingChild::InspectingChild(std::uint64_t id, boost::asio::io_context& io, std::int64_t memory_limit_bytes,
+                                 Done done)
+    : LocalChild(id), done_(std::move(done)), deadline_(io) {
+  bounds_.role = link::ChildRole::kInspect;
+  bounds_.memory_limit_bytes = memory_limit_bytes;
+  bounds_.file_limit_bytes = static_cast<std::int64_t>(limits::kPackageBytes);
+}
+
+void InspectingChild::begin(InspectSpec spec, UniqueFd output) {
+  const std::int64_t deadline_ms = spec.deadline_ms > 0 ? spec.deadline_ms : limits::kInspectDeadlineMs;
+  bounds_.cpu_limit_s = (deadline_ms + limits::kWorkerGraceMs) / 1'000 + 1;
+  output_ = std::move(output);
+  link::InspectRequest request{std::move(spec.file_name), std::move(spec.input_rules), spec.list_layers};
+  stream().writer().add({.type = FrameType::kInspectOutput}, {}, output_.get());
+  stream().writer().add({.type = FrameType::kInspect}, link::encode(request), std::move(spec.file));
+  stream().flush_soon();
+  deadline_.expires_after(std::chrono::milliseconds(deadline_ms));
+  deadline_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = std::static_pointer_cast<InspectingChild>(weak.lock());
+    if (error || self == nullptr) return;
+    self->overdue_ = true;
+    self->kill();
+  });
+}
+
+Status InspectingChild::on_frame(link::Frame& frame, ByteView payload) {
+  if (description_.has_value() || refusal_.has_value()) return out_of_turn("more than one answer");
+  if (frame.header.type == FrameType::kInspected && payload.size() <= limits::kDescriptionBytes) {
+    description_ = std::string(text_of(payload));
+  } else if (frame.header.type == FrameType::kFailed && payload.size() <= limits::kDetailBytes) {
+    const bool known = frame.header.code <= static_cast<std::uint32_t>(Code::kInternal);
+    refusal_ = make_error(known ? static_cast<Code>(frame.header.code) : Code::kInternal,
+                          std::string(text_of(payload)));
+  } else {
+    return out_of_turn("type");
+  }
+  // It has done what it was made for; dead, it can't change the package any more.
+  kill();
+  return Ok{};
+}
+
+Result<Inspection> InspectingChild::result(const ChildEnd& end) {
+  if (overdue_) return make_error(Code::kDeadlineExceeded, "reading the file took too long");
+  if (refusal_.has_value()) return std::move(*refusal_);
+  if (end.host_lost) return make_error(Code::kUnavailable, "the import was interrupted, please try again");
+  if (!description_.has_value() || !end.broken.empty())
+    return make_error(Code::kCorrupt, "the file made its reader fail, so it is refused", end.describe());
+  TRY(seal(output_.get()));
+  return Inspection{std::move(*description_), std::move(output_)};
+}
+
+void InspectingChild::on_finished(const ChildEnd& end) {
+  deadline_.cancel();
+  if (done_ == nullptr) return;
+  const Done done = std::exchange(done_, nullptr);
+  done(result(end));
+}
+
+link::ForkRequest ProbingChild::bounds() const {
+  link::ForkRequest bounds;
+  bounds.role = link::ChildRole::kProbe;
+  bounds.memory_limit_bytes = kProbeMemoryBytes;
+  bounds.cpu_limit_s = 1;
+  return bounds;
+}
+
+void ProbingChild::begin() {
+  stream().writer().add({.type = FrameType::kProbe, .id = id()});
+  stream().flush_soon();
+}
+
+Status ProbingChild::on_frame(link::Frame& frame, ByteView) {
+  if (frame.header.type != FrameType::kProbed || frame.header.id != id() || answered_) return out_of_turn("type");
+  answered_ = true;
+  return Ok{};
+}
+
+void ProbingChild::on_finished(const ChildEnd& end) { done_(answered_ && end.broken.empty()); }
+
+}  // namespace noren::server

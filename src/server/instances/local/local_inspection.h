@@ -1,0 +1,52 @@
+// server/instances/local/local_inspection.h - One import in a throw-away worker, and one probe of the sandbox.
+// Used by the local host only, on the event loop's one thread.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include <boost/asio/steady_timer.hpp>
+
+#include "server/instances/instance.h"
+#include "server/instances/local/local_child.h"
+
+namespace noren::server {
+
+class InspectingChild final : public LocalChild {
+ public:
+  using Done = std::function<void(Result<Inspection>)>;
+  InspectingChild(std::uint64_t id, boost::asio::io_context& io, std::int64_t memory_limit_bytes, Done done);
+
+  link::ForkRequest bounds() const override { return bounds_; }
+  /// After attach().
+  void begin(InspectSpec spec, UniqueFd output);
+
+ private:
+  Status on_frame(link::Frame& frame, ByteView payload) override;
+  void on_finished(const ChildEnd& end) override;
+  Result<Inspection> result(const ChildEnd& end);
+
+  Done done_;
+  link::ForkRequest bounds_;
+  boost::asio::steady_timer deadline_;
+  UniqueFd output_;
+  std::optional<std::string> description_;
+  std::optional<Error> refusal_;
+  bool overdue_ = false;
+};
+
+class ProbingChild final : public LocalChild {
+ public:
+  ProbingChild(std::uint64_t id, std::function<void(bool answered)> done) : LocalChild(id), done_(std::move(done)) {}
+  link::ForkRequest bounds() const override;
+  void begin();
+
+ private:
+  Status on_frame(link::Frame& frame, ByteView payload) override;
+  void on_finished(const ChildEnd& end) override;
+
+  std::function<void(bool answered)> done_;
+  bool answered_ = false;
+};
+
+}  // namespace noren::server

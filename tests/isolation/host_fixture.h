@@ -1,0 +1,103 @@
+// tests/isolation/host_fixture.h - A local host with the toy worker, a loop to drive it, and a listener that remembers.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+
+#include "base/bytes.h"
+#include "server/instances/local/local_host.h"
+
+namespace noren::server {
+
+struct Remembering final : InstanceListener {
+  std::optional<LoadReport> ready;
+  std::map<std::uint64_t, CallOutcome> outcomes;
+  std::optional<ExitReport> exit;
+  std::int64_t memory_bytes = 0;
+  int callbacks_after_exit = 0;
+
+  void on_ready(const LoadReport& report) override {
+    callbacks_after_exit += exit.has_value() ? 1 : 0;
+    ready = report;
+  }
+  void on_outcome(std::uint64_t call_id, CallOutcome outcome) override {
+    callbacks_after_exit += exit.has_value() ? 1 : 0;
+    EXPECT_FALSE(outcomes.contains(call_id));
+    outcomes[call_id] = std::move(outcome);
+  }
+  void on_memory(std::int64_t private_bytes) override { memory_bytes = private_bytes; }
+  void on_exit(const ExitReport& report) override {
+    callbacks_after_exit += exit.has_value() ? 1 : 0;
+    exit = report;
+  }
+};
+
+inline RequestBody body_with(std::string text) {
+  RequestBody body;
+  body.size_bytes = text.size();
+  body.inline_bytes = std::move(text);
+  return body;
+}
+
+inline std::shared_ptr<const UniqueFd> package_with(std::string_view text) {
+  return std::make_shared<UniqueFd>(sealed_memfd("package", bytes_of(text)).value());
+}
+
+class HostTest : public ::testing::Test {
+ protected:
+  HostTest() : host(make_local_host(io, options())) {}
+
+  static LocalHostOptions options() {
+    LocalHostOptions options;
+    options.worker_path = TOY_WORKER;
+    options.probe_every_ms = 0;
+    options.memory_limit_bytes = 512 << 20;
+    options.inspect_memory_limit_bytes = 512 << 20;
+    options.worker_errors = LocalHostOptions::WorkerErrors::kKeep;
+    return options;
+  }
+
+  /// Turns the loop until it is so; false after a time that no working machine needs.
+  bool until(const std::function<bool()>& done, int limit_s = 60) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(limit_s);
+    while (!done()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      if (io.stopped()) io.restart();
+      io.run_one_for(std::chrono::milliseconds(50));
+    }
+    return true;
+  }
+
+  std::unique_ptr<Instance> start(InstanceListener& listener, std::string_view package = "toy",
+                                  std::int64_t memory_limit_bytes = 0, int threads_count = 1) {
+    InstanceSpec spec;
+    spec.api_id = "toy";
+    spec.package = package_with(package);
+    spec.version_label = "20200707_051647035778";
+    spec.inflated_body_limit_bytes = 1 << 20;
+    spec.memory_limit_bytes = memory_limit_bytes;
+    spec.threads_count = threads_count;
+    return host->start(std::move(spec), listener);
+  }
+
+  /// One call, and its answer's bytes; or how the worker ended.
+  std::string ask(Instance& instance, Remembering& listener, const std::string& text) {
+    const std::uint64_t id = ++next_call_;
+    const RequestBody body = body_with(text);
+    instance.call(id, body, 0);
+    if (!until([&] { return listener.outcomes.contains(id) || listener.exit.has_value(); })) return "no answer";
+    if (listener.outcomes.contains(id)) return listener.outcomes[id].bytes;
+    return "ended by signal " + std::to_string(listener.exit->signal);
+  }
+
+  boost::asio::io_context io{1};
+  std::unique_ptr<InstanceHost> host;
+  std::uint64_t next_call_ = 0;
+};
+
+}  // namespace noren::server

@@ -1,0 +1,359 @@
+// The local host and real workers: life, death, recovery.
+#include <dirent.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/limits.h"
+#include "host_fixture.h"
+
+namespace noren::server {
+namespace {
+
+using LocalHost = HostTest;
+
+/// "S 1234 …": a process's state, its parent and more. Empty where it is gone.
+std::string status_of(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string line;
+  std::getline(file, line);
+  const std::size_t name_end = line.rfind(')');
+  return name_end == std::string::npos ? std::string() : line.substr(name_end + 2);
+}
+
+/// The processes whose parent is this one.
+std::vector<pid_t> children_of(pid_t parent) {
+  std::vector<pid_t> children;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const pid_t pid = std::atoi(entry.path().filename().c_str());
+    if (pid <= 0) continue;
+    const std::string status = status_of(pid);
+    if (status.size() > 2 && std::atoi(status.c_str() + 2) == parent) children.push_back(pid);
+  }
+  return children;
+}
+
+std::size_t open_descriptors() {
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
+}
+
+/// The zygote of this test's host: its only child. Tests run one host at a time.
+pid_t zygote() {
+  const auto children = children_of(::getpid());
+  EXPECT_EQ(children.size(), 1U);
+  return children.size() == 1 ? children[0] : 0;
+}
+
+/// Ends one process. Numbers that mean groups of processes, or all of them, stop the test instead.
+void end_process(pid_t pid) {
+  ASSERT_GT(pid, 1);
+  ASSERT_EQ(::kill(pid, SIGKILL), 0);
+}
+
+/// Neither gone nor waiting for its burial.
+bool is_alive(pid_t pid) {
+  const std::string state = status_of(pid);
+  return !state.empty() && state[0] != 'Z' && state[0] != 'X';
+}
+
+TEST_F(LocalHost, LoadsAnswersAndDrains) {
+  Remembering listener;
+  const auto instance = start(listener);
+  EXPECT_EQ(ask(*instance, listener, "echo hello"), "hello");
+  ASSERT_TRUE(listener.ready.has_value());
+  EXPECT_TRUE(listener.ready->batchable);
+  EXPECT_GT(listener.ready->private_bytes, 0);
+  EXPECT_GT(listener.ready->load_ns, 0);
+  const RequestBody body = body_with("burn 20");
+  const RequestBody last = body_with("echo last");
+  instance->call(100, body, 0);
+  instance->call(101, last, 0);
+  instance->drain();
+  ASSERT_TRUE(until([&] { return listener.exit.has_value(); }));
+  EXPECT_EQ(listener.exit->kind, ExitKind::kStopped);
+  EXPECT_EQ(listener.outcomes[100].bytes, "burnt");
+  EXPECT_EQ(listener.outcomes[101].bytes, "last");
+  EXPECT_EQ(listener.callbacks_after_exit, 0);
+}
+
+TEST_F(LocalHost, EveryKindOfRefusalHasItsOutcome) {
+  Remembering listener;
+  const auto instance = start(listener);
+  EXPECT_EQ(ask(*instance, listener, "bad inputs[0]"), "inputs[0]");
+  EXPECT_EQ(listener.outcomes[1].code, OutcomeCode::kInvalidRequest);
+  EXPECT_EQ(ask(*instance, listener, "poison x"), "poisoned: x");
+  EXPECT_EQ(listener.outcomes[2].code, OutcomeCode::kInvalidRequest);
+  ask(*instance, listener, "fault");
+  EXPECT_EQ(listener.outcomes[3].code, OutcomeCode::kInternal);
+  ask(*instance, listener, "throw");
+  EXPECT_EQ(listener.outcomes[4].code, OutcomeCode::kInternal);
+  EXPECT_TRUE(ask(*instance, listener, "bad " + std::string(5'000, 'a')) == std::string(limits::kDetailBytes, 'a'));
+  EXPECT_TRUE(ask(*instance, listener, "large 5000000") == std::string(5'000'000, 'x'));
+}
+
+TEST_F(LocalHost, AModelThatDoesNotLoadSaysWhy) {
+  Remembering listener;
+  const auto instance = start(listener, "refuse layer 'A' is unknown");
+  ASSERT_TRUE(until([&] { return listener.exit.has_value(); }));
+  EXPECT_EQ(listener.exit->kind, ExitKind::kLoadFailed);
+  EXPECT_EQ(listener.exit->reason, "layer 'A' is unknown");
+}
+
+TEST_F(LocalHost, LargeAndCompressedBodiesArrive) {
+  Remembering listener;
+  const auto instance = start(listener);
+  for (const std::size_t size : {std::size_t{1}, std::size_t{4091}, std::size_t{4096}, limits::kBodyInlineBytes + 17}) {
+    const std::string text = "echo " + std::string(size, 'b');
+    RequestBody body;
+    body.memfd = sealed_memfd("body", bytes_of(text)).value();
+    body.size_bytes = text.size();
+    instance->call(size, body, 0);
+    ASSERT_TRUE(until([&] { return listener.outcomes.contains(size) || listener.exit.has_value(); }));
+    EXPECT_TRUE(listener.outcomes[size].bytes == text.substr(5));
+  }
+  // gzip of "echo zipped"
+  const unsigned char zipped[] = {
+      0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0x4b, 0x4d, 0xce, 0xc8, 0x57, 0xa8,
+      0xca, 0x2c, 0x28, 0x48, 0x4d, 0x01, 0x00, 0x26, 0x55, 0x19, 0x02, 0x0b, 0x00, 0x00, 0x00};
+  RequestBody body = body_with(std::string(reinterpret_cast<const char*>(zipped), sizeof zipped));
+  body.encoding = RequestBody::Encoding::kGzip;
+  instance->call(77, body, 0);
+  ASSERT_TRUE(until([&] { return listener.outcomes.contains(77); }));
+  EXPECT_EQ(listener.outcomes[77].bytes, "zipped");
+  RequestBody large;
+  large.memfd = sealed_memfd("body", Bytes((1 << 20) + 1, 'a')).value();
+  instance->call(78, large, 0);
+  ASSERT_TRUE(until([&] { return listener.outcomes.contains(78); }));
+  EXPECT_EQ(listener.outcomes[78].code, OutcomeCode::kTooLarge);
+}
+
+TEST_F(LocalHost, KillEndsAModelThatNeverStops) {
+  Remembering listener;
+  const auto instance = start(listener);
+  const RequestBody body = body_with("burn 1000000");
+  instance->call(1, body, 0);
+  ASSERT_TRUE(until([&] { return listener.ready.has_value(); }));
+  instance->kill();
+  ASSERT_TRUE(until([&] { return listener.exit.has_value(); }, 5));
+  EXPECT_EQ(listener.exit->kind, ExitKind::kKilled);
+  EXPECT_TRUE(listener.outcomes.empty());
+}
+
+TEST_F(LocalHost, ACrashUnderLoadLosesWhatWasInFlightAndSaysSo) {
+  Remembering listener;
+  const auto instance = start(listener);
+  EXPECT_EQ(ask(*instance, listener, "echo first"), "first");
+  std::vector<RequestBody> bodies;
+  for (int index = 0; index < 20; ++index) bodies.push_back(body_with(index == 5 ? "crash" : "alone x"));
+  for (std::size_t index = 0; index < bodies.size(); ++index) instance->call(100 + index, bodies[index], 0);
+  ASSERT_TRUE(until([&] { return listener.exit.has_value(); }));
+  EXPECT_EQ(listener.exit->kind, ExitKind::kCrashed);
+  EXPECT_EQ(listener.exit->signal, SIGSEGV);
+  EXPECT_FALSE(listener.outcomes.contains(105));
+  EXPECT_FALSE(listener.outcomes.contains(106));
+}
+
+TEST_F(LocalHost, SigkillFromOutsideIsACrash) {
+  Remembering listener;
+  const auto instance = start(listener);
+  const RequestBody body = body_with("burn 1000000");
+  ASSERT_TRUE(until([&] { return listener.ready.has_value(); }));
+  instance->call(1, body, 0);
+  const auto workers = children_of(zygote());
+  ASSERT_EQ(workers.size(), 1U);
+  end_process(workers[0]);
+  ASSERT_TRUE(until([&] { return listener.exit.has_value(); }, 5));
+  EXPECT_EQ(listener.exit->kind, ExitKind::kCrashed);
+  EXPECT_EQ(listener.exit->signal, SIGKILL);
+}
+
+TEST_F(LocalHost, ALostZygoteIsReplacedAndItsInstancesAreReported) {
+  for (int round = 0; round < 3; ++round) {
+    Remembering first;
+    Remembering second;
+    const auto one = start(first);
+    const auto two = start(second);
+    EXPECT_EQ(ask(*one, first, "echo a"), "a");
+    const RequestBody body = body_with("burn 1000000");
+    two->call(9, body, 0);
+    const pid_t old = zygote();
+    const auto workers = children_of(old);
+    EXPECT_EQ(workers.size(), 2U);
+    ASSERT_NO_FATAL_FAILURE(end_process(old));
+    ASSERT_TRUE(until([&] { return first.exit.has_value() && second.exit.has_value(); }, 10));
+    EXPECT_EQ(first.exit->kind, ExitKind::kHostLost);
+    EXPECT_EQ(second.exit->kind, ExitKind::kHostLost);
+    for (const pid_t worker : workers) EXPECT_FALSE(is_alive(worker)) << "it burns on";
+    Remembering third;
+    const auto three = start(third);  // while there is no zygote
+    EXPECT_EQ(ask(*three, third, "echo b"), "b");
+    EXPECT_NE(zygote(), old);
+  }
+}
+
+TEST_F(LocalHost, CancelDropsWhatHasNotBegun) {
+  Remembering listener;
+  const auto instance = start(listener);
+  const RequestBody slow = body_with("burn 50");
+  const RequestBody next = body_with("alone x");
+  instance->call(1, slow, 0);
+  instance->call(2, next, 0);
+  instance->call(3, next, 0);
+  instance->cancel(2);
+  instance->cancel(99);
+  ASSERT_TRUE(until([&] { return listener.outcomes.size() == 3; }));
+  EXPECT_EQ(listener.outcomes[2].code, OutcomeCode::kNotRun);
+  EXPECT_EQ(listener.outcomes[3].code, OutcomeCode::kOk);
+}
+
+TEST_F(LocalHost, WhatIsOverdueBeforeItBeginsIsNotRun) {
+  Remembering listener;
+  const auto instance = start(listener);
+  ASSERT_TRUE(until([&] { return listener.ready.has_value(); }));
+  const RequestBody body = body_with("echo x");
+  instance->call(1, body, system_clock().monotonic_ns() - 1);
+  ASSERT_TRUE(until([&] { return listener.outcomes.contains(1); }));
+  EXPECT_EQ(listener.outcomes[1].code, OutcomeCode::kNotRun);
+}
+
+TEST_F(LocalHost, WaitingRequestsShareARunAndAPoisonedOneFailsAlone) {
+  Remembering listener;
+  const auto instance = start(listener);
+  EXPECT_EQ(ask(*instance, listener, "echo warm"), "warm");
+  const RequestBody slow = body_with("burn 30");
+  std::vector<RequestBody> bodies;
+  for (int index = 0; index < 10; ++index) bodies.push_back(body_with("echo " + std::to_string(index)));
+  const RequestBody poison = body_with("poison p");
+  instance->call(50, slow, 0);
+  for (std::size_t index = 0; index < bodies.size(); ++index) instance->call(100 + index, bodies[index], 0);
+  ASSERT_TRUE(until([&] { return listener.outcomes.size() == 12; }));
+  std::uint32_t largest = 0;
+  for (std::size_t index = 0; index < bodies.size(); ++index) {
+    EXPECT_EQ(listener.outcomes[100 + index].bytes, std::to_string(index));
+    largest = std::max(largest, listener.outcomes[100 + index].batch_size);
+  }
+  EXPECT_GT(largest, 1U);
+  instance->call(51, slow, 0);
+  for (std::size_t index = 0; index < bodies.size(); ++index) instance->call(200 + index, bodies[index], 0);
+  instance->call(300, poison, 0);
+  ASSERT_TRUE(until([&] { return listener.outcomes.size() == 24; }));
+  for (std::size_t index = 0; index < bodies.size(); ++index)
+    EXPECT_EQ(listener.outcomes[200 + index].bytes, std::to_string(index));
+  EXPECT_EQ(listener.outcomes[300].code, OutcomeCode::kInvalidRequest);
+}
+
+TEST_F(LocalHost, MemoryThatGrowsIsReported) {
+  Remembering listener;
+  const auto instance = start(listener);
+  EXPECT_EQ(ask(*instance, listener, "echo a"), "a");
+  const std::int64_t before = listener.ready->private_bytes;
+  ask(*instance, listener, "memory 64");
+  // The report comes with an answer, at the latest 200 ms later.
+  ask(*instance, listener, "burn 250");
+  ask(*instance, listener, "echo a");
+  EXPECT_GE(listener.memory_bytes, before + (60 << 20));
+  EXPECT_LE(listener.memory_bytes, before + (80 << 20));
+}
+
+TEST_F(LocalHost, TwoHundredStartsLeaveNothingBehind) {
+  {
+    Remembering listener;
+    const auto instance = start(listener);
+    EXPECT_EQ(ask(*instance, listener, "echo a"), "a");
+  }
+  const pid_t parent = zygote();
+  ASSERT_TRUE(until([&] { return children_of(parent).empty(); }));
+  const std::size_t descriptors = open_descriptors();
+  for (int round = 0; round < 200; ++round) {
+    Remembering listener;
+    const auto instance = start(listener);
+    if (round % 4 == 0) continue;  // destroyed before it was forked
+    EXPECT_EQ(ask(*instance, listener, "echo a"), "a");
+    if (round % 4 == 1) instance->drain();
+    if (round % 4 == 2) instance->kill();
+    if (round % 4 != 3) {
+      ASSERT_TRUE(until([&] { return listener.exit.has_value(); }));
+    }
+  }
+  ASSERT_TRUE(until([&] { return children_of(parent).empty() && open_descriptors() == descriptors; }, 10));
+}
+
+TEST_F(LocalHost, DestroyingTheHostEndsEverything) {
+  Remembering listener;
+  const auto instance = start(listener);
+  EXPECT_EQ(ask(*instance, listener, "echo a"), "a");
+  const pid_t old = zygote();
+  const auto workers = children_of(old);
+  host.reset();
+  EXPECT_FALSE(is_alive(old));
+  for (const pid_t worker : workers)
+    EXPECT_TRUE(until([&] { return !is_alive(worker); }, 5));
+  EXPECT_FALSE(listener.exit.has_value());
+}
+
+TEST_F(LocalHost, Inspects) {
+  std::optional<Result<Inspection>> result;
+  const auto inspect = [&](std::string_view text, std::int64_t deadline_ms = 0) {
+    InspectSpec spec;
+    spec.file = sealed_memfd("file", bytes_of(text)).value();
+    spec.file_name = "a.nnp";
+    spec.deadline_ms = deadline_ms;
+    result.reset();
+    host->inspect(std::move(spec), [&](Result<Inspection> inspected) { result = std::move(inspected); });
+    EXPECT_TRUE(until([&] { return result.has_value(); }, 10));
+  };
+  inspect("model x");
+  ASSERT_TRUE(result->ok());
+  EXPECT_EQ((*result)->description_json, "{\"file\":\"a.nnp\"}");
+  EXPECT_EQ(text_of(Mapping::map((*result)->package.get())->bytes()), "model x");
+  EXPECT_LT(::write((*result)->package.get(), "x", 1), 0);
+  inspect("poison network 'a'");
+  EXPECT_EQ(result->error().text, "poisoned: network 'a'");
+  inspect("crash");
+  EXPECT_EQ(result->error().code, Code::kCorrupt);
+  inspect("burn 1000000", 200);
+  EXPECT_EQ(result->error().code, Code::kDeadlineExceeded);
+#ifndef NOREN_SANITIZED
+  inspect("memory 100000");
+  EXPECT_EQ(result->error().code, Code::kTooLarge);
+  inspect("attack fork");
+  EXPECT_EQ(result->error().code, Code::kCorrupt);
+#endif
+}
+
+TEST(Probes, SayWhenAFreshChildAnswered) {
+  boost::asio::io_context io;
+  LocalHostOptions options;
+  options.worker_path = TOY_WORKER;
+  options.probe_every_ms = 20;
+  const auto host = make_local_host(io, options);
+  EXPECT_EQ(host->last_probe_ns(), 0);
+  const auto run_until = [&](const std::function<bool()>& done) {
+    for (int turn = 0; turn < 20'000 && !done(); ++turn) io.run_one_for(std::chrono::milliseconds(5));
+    return done();
+  };
+  ASSERT_TRUE(run_until([&] { return host->last_probe_ns() > 0; }));
+  const MonotonicNs first = host->last_probe_ns();
+  ASSERT_TRUE(run_until([&] { return host->last_probe_ns() > first; }));
+}
+
+TEST(InspectOnce, WorksWithoutAServerAndWithoutAWorker) {
+  LocalHostOptions options;
+  options.worker_path = TOY_WORKER;
+  InspectSpec spec;
+  spec.file = sealed_memfd("file", bytes_of("model y")).value();
+  spec.file_name = "b.nnp";
+  const auto inspected = inspect_once(options, std::move(spec));
+  ASSERT_TRUE(inspected.ok());
+  EXPECT_EQ(inspected->description_json, "{\"file\":\"b.nnp\"}");
+  options.worker_path = "/nonexistent/noren-worker";
+  InspectSpec other;
+  other.file = sealed_memfd("file", bytes_of("model y")).value();
+  EXPECT_EQ(inspect_once(options, std::move(other)).error().code, Code::kUnavailable);
+}
+
+}  // namespace
+}  // namespace noren::server
