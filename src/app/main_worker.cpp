@@ -1,4 +1,5 @@
-// noren-worker: the zygote, started by noren. The only program that sees untrusted bytes, in sandboxed children.
+// noren-worker: the zygote, started by noren. The only program that sees untrusted bytes, in sandboxed
+// children.
 #include <cstdio>
 
 #include "worker/engine/engine.h"

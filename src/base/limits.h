@@ -1,5 +1,6 @@
 // base/limits.h - A named limit on everything, unit last in the name.
-// Every room reads its limits here; settings may lower or raise those that say so. Tested at the limit and one past.
+// Every room reads its limits here; settings may lower or raise those that say so. Tested at the limit and
+// one past.
 #pragma once
 
 #include <cstddef>
@@ -40,7 +41,8 @@ inline constexpr std::int64_t kStopDeadlineMs = 25'000;
 
 // Frames between server and worker.
 inline constexpr std::size_t kFramePayloadBytes = 256 * kMiB;
-inline constexpr std::size_t kFramePaddingBytes = 64;  // behind every payload, so that simdjson reads in place
+inline constexpr std::size_t kFramePaddingBytes =
+    64;  // behind every payload, so that simdjson reads in place
 
 // Workers, beyond what an instance's own settings say.
 inline constexpr std::size_t kWorkerDescriptorsCount = 256;

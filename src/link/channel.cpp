@@ -64,7 +64,7 @@ Result<Received> receive(int socket, FrameReader& reader, Wait wait, Descriptors
     return system_error(Code::kUnavailable, "connection lost", "recvmsg");
   }
   if (descriptors == Descriptors::kAccept && !take_descriptors(message, reader))
-    return make_error(Code::kCorrupt, "broken frame", "descriptors were lost");
+    return broken_frame("descriptors were lost");
   if (count == 0) return Received::kEnd;
   reader.commit(static_cast<std::size_t>(count));
   return Received::kBytes;

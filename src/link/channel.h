@@ -1,8 +1,9 @@
-// link/channel.h - Moves frames through a socket that the caller owns: one receive takes many, one send gives many.
-// Workers and the zygote use it blocking, the server without blocking, each on its own thread. Opens and closes nothing.
+// link/channel.h - Moves frames through a socket that the caller owns: one receive takes many, one send gives
+// many. Workers and the zygote use it blocking, the server without blocking, each on its own thread. Opens
+// and closes nothing.
 #pragma once
 
-#include "link/frame.h"
+#include "link/frame_buffers.h"
 
 namespace noren::link {
 
@@ -11,9 +12,9 @@ enum class Wait : std::uint8_t { kBlock, kNever };
 enum class Descriptors : std::uint8_t { kAccept, kRefuse };
 
 enum class Received : std::uint8_t {
-  kBytes,      ///< something arrived
-  kNothing,    ///< Wait::kNever, and nothing is there
-  kEnd,        ///< the other side has closed, or is gone
+  kBytes,    ///< something arrived
+  kNothing,  ///< Wait::kNever, and nothing is there
+  kEnd,      ///< the other side has closed, or is gone
 };
 
 /// One receive into the reader. Errors: kCorrupt when descriptors were lost, kUnavailable for a failed call.

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/limits.h"
+#include "link/frame.h"
 
 namespace noren::link {
 namespace {
@@ -131,7 +132,7 @@ Result<T> decode(ByteView payload) {
   T message;
   Decoder decoder(payload);
   visit(decoder, message);
-  if (!decoder.good()) return make_error(Code::kCorrupt, "broken frame", "payload");
+  if (!decoder.good()) return broken_frame("payload");
   return message;
 }
 template Result<ForkRequest> decode(ByteView);

@@ -29,7 +29,8 @@ long address_of(const void* pointer) { return reinterpret_cast<long>(pointer); }
 constexpr long kPage = 4096;
 constexpr long kReadWrite = PROT_READ | PROT_WRITE;
 
-/// Takes memory without end in one way, and says how much there was; a machine without a limit would die of it.
+/// Takes memory without end in one way, and says how much there was; a machine without a limit would die of
+/// it.
 std::string flood(long protection, long flags) {
   long taken_mib = 0;
   constexpr long kStep = 64 << 20;
@@ -52,12 +53,13 @@ std::string flood_descriptors() {
 long clone_with(long flags) { return raw(SYS_clone, flags | SIGCHLD); }
 
 using Try = long (*)();
-const std::map<std::string_view, Try>& tries() {
+const std::map<std::string_view, Try>& tries_on_others() {
   static char page[kPage];
   static const std::map<std::string_view, Try> table = {
       {"open", [] { return raw(SYS_open, address_of("/etc/passwd"), O_RDONLY); }},
       {"openat", [] { return raw(SYS_openat, AT_FDCWD, address_of("/etc/passwd"), O_RDONLY); }},
-      {"create", [] { return raw(SYS_openat, AT_FDCWD, address_of("/tmp/noren-hostile"), O_CREAT | O_WRONLY, 0600); }},
+      {"create",
+       [] { return raw(SYS_openat, AT_FDCWD, address_of("/tmp/noren-hostile"), O_CREAT | O_WRONLY, 0600); }},
       {"stat", [] { return raw(SYS_newfstatat, AT_FDCWD, address_of("/etc"), address_of(page), 0); }},
       {"unlink", [] { return raw(SYS_unlink, address_of("/tmp/noren-hostile")); }},
       {"socket", [] { return raw(SYS_socket, AF_INET, SOCK_STREAM, 0); }},
@@ -75,19 +77,29 @@ const std::map<std::string_view, Try>& tries() {
       {"clone3", [] { return raw(SYS_clone3, address_of(page), 88); }},
       {"ptrace", [] { return raw(SYS_ptrace, PTRACE_ATTACH, ::getppid()); }},
       {"read parent", [] { return raw(SYS_process_vm_readv, ::getppid(), 0, 0, 0, 0, 0); }},
-      // Signal 0 asks whether one may send a signal and sends none: a wall with a hole must not end the test's machine.
+      // Signal 0 asks whether one may send a signal and sends none: a wall with a hole must not end the
+      // test's machine.
       {"kill parent", [] { return raw(SYS_kill, ::getppid(), 0); }},
       {"kill all", [] { return raw(SYS_kill, -1, 0); }},
       {"tkill parent", [] { return raw(SYS_tkill, ::getppid(), 0); }},
       {"tgkill parent", [] { return raw(SYS_tgkill, ::getppid(), ::getppid(), 0); }},
       {"pidfd", [] { return raw(SYS_pidfd_open, ::getppid(), 0); }},
-      {"map executable", [] { return raw(SYS_mmap, 0, kPage, kReadWrite | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1); }},
+  };
+  return table;
+}
+
+const std::map<std::string_view, Try>& tries_on_itself() {
+  static char page[kPage];
+  static const std::map<std::string_view, Try> table = {
+      {"map executable",
+       [] { return raw(SYS_mmap, 0, kPage, kReadWrite | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1); }},
       {"make executable",
        [] {
          const long place = raw(SYS_mmap, 0, kPage, kReadWrite, MAP_PRIVATE | MAP_ANONYMOUS, -1);
          return raw(SYS_mprotect, place, kPage, PROT_READ | PROT_EXEC);
        }},
-      {"make executable with key", [] { return raw(SYS_pkey_mprotect, address_of(page), kPage, PROT_EXEC, -1); }},
+      {"make executable with key",
+       [] { return raw(SYS_pkey_mprotect, address_of(page), kPage, PROT_EXEC, -1); }},
       {"personality", [] { return raw(SYS_personality, 0x0400000); }},
       {"outlive parent", [] { return raw(SYS_prctl, PR_SET_PDEATHSIG, 0); }},
       {"be dumpable", [] { return raw(SYS_prctl, PR_SET_DUMPABLE, 1); }},
@@ -101,7 +113,8 @@ const std::map<std::string_view, Try>& tries() {
        }},
       {"set limit", [] { return raw(SYS_setrlimit, RLIMIT_DATA, address_of(page)); }},
       {"unshare", [] { return raw(SYS_unshare, CLONE_NEWUSER); }},
-      {"mount", [] { return raw(SYS_mount, address_of("none"), address_of("/tmp"), address_of("tmpfs"), 0, 0); }},
+      {"mount",
+       [] { return raw(SYS_mount, address_of("none"), address_of("/tmp"), address_of("tmpfs"), 0, 0); }},
       {"bpf", [] { return raw(SYS_bpf, 0, address_of(page), 64); }},
       {"io_uring", [] { return raw(SYS_io_uring_setup, 8, address_of(page)); }},
       {"userfaultfd", [] { return raw(SYS_userfaultfd, 0); }},
@@ -149,10 +162,13 @@ std::string attack(std::string_view name) {
       return "refused: threads";
     }
   }
-  const auto found = tries().find(name);
-  if (found == tries().end()) return "there is no such attack";
+  const auto& others = tries_on_others();
+  const auto& itself = tries_on_itself();
+  const auto on_others = others.find(name);
+  const auto on_itself = itself.find(name);
+  if (on_others == others.end() && on_itself == itself.end()) return "there is no such attack";
   errno = 0;
-  const long result = found->second();
+  const long result = on_others != others.end() ? on_others->second() : on_itself->second();
   return result < 0 ? std::string("refused: ") + ::strerrorname_np(errno) : "went through";
 }
 

@@ -1,4 +1,5 @@
-// tests/isolation/host_fixture.h - A local host with the toy worker, a loop to drive it, and a listener that remembers.
+// tests/isolation/host_fixture.h - A local host with the toy worker, a loop to drive it, and a listener that
+// remembers.
 #pragma once
 
 #include <chrono>
@@ -6,8 +7,8 @@
 #include <map>
 #include <optional>
 
-#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
+#include <boost/asio/io_context.hpp>
 
 #include "base/bytes.h"
 #include "server/instances/local/local_host.h"
@@ -90,7 +91,8 @@ class HostTest : public ::testing::Test {
     const std::uint64_t id = ++next_call_;
     const RequestBody body = body_with(text);
     instance.call(id, body, 0);
-    if (!until([&] { return listener.outcomes.contains(id) || listener.exit.has_value(); })) return "no answer";
+    if (!until([&] { return listener.outcomes.contains(id) || listener.exit.has_value(); }))
+      return "no answer";
     if (listener.outcomes.contains(id)) return listener.outcomes[id].bytes;
     return "ended by signal " + std::to_string(listener.exit->signal);
   }

@@ -10,7 +10,8 @@ namespace {
 class Hostile : public HostTest {
  protected:
   /// The attack's result in a fresh worker, and proof that the host still works.
-  std::string result_of(const std::string& attack, std::int64_t memory_limit_bytes = 0, int threads_count = 1) {
+  std::string result_of(const std::string& attack, std::int64_t memory_limit_bytes = 0,
+                        int threads_count = 1) {
     Remembering listener;
     const auto instance = start(listener, "toy", memory_limit_bytes, threads_count);
     const std::string result = ask(*instance, listener, "attack " + attack);
@@ -26,11 +27,15 @@ class Hostile : public HostTest {
 constexpr const char* kStopped = "ended by signal 31";
 
 TEST_F(Hostile, WhatNoLibraryDoesByAccidentEndsTheWorker) {
-  for (const char* attack :
-       {"socket", "socket unix", "connect", "bind", "sendmsg", "execve", "execveat", "fork", "vfork", "clone process",
-        "clone vm", "clone user namespace", "ptrace", "read parent", "kill parent", "kill all", "tkill parent",
-        "tgkill parent", "pidfd", "map executable", "make executable", "personality", "become root", "unshare", "mount",
-        "bpf", "io_uring", "userfaultfd", "keyring", "memfd", "sysv memory", "32 bit call", "x32 call"})
+  for (const char* attack : {"socket",          "socket unix",   "connect",     "bind",
+                             "sendmsg",         "execve",        "execveat",    "fork",
+                             "vfork",           "clone process", "clone vm",    "clone user namespace",
+                             "ptrace",          "read parent",   "kill parent", "kill all",
+                             "tkill parent",    "tgkill parent", "pidfd",       "map executable",
+                             "make executable", "personality",   "become root", "unshare",
+                             "mount",           "bpf",           "io_uring",    "userfaultfd",
+                             "keyring",         "memfd",         "sysv memory", "32 bit call",
+                             "x32 call"})
     EXPECT_EQ(result_of(attack), kStopped) << attack;
 }
 
@@ -39,8 +44,8 @@ TEST_F(Hostile, WhatLibrariesMayTryIsRefused) {
     EXPECT_EQ(result_of(attack), "refused: EACCES") << attack;
   for (const char* attack : {"outlive parent", "be dumpable", "regain privileges", "undo seccomp"})
     EXPECT_EQ(result_of(attack), "refused: EPERM") << attack;
-  for (const char* attack : {"clone3", "make executable with key", "raise limit", "set limit", "shared memory",
-                             "growing memory", "signal by descriptor"})
+  for (const char* attack : {"clone3", "make executable with key", "raise limit", "set limit",
+                             "shared memory", "growing memory", "signal by descriptor"})
     EXPECT_EQ(result_of(attack), "refused: ENOSYS") << attack;
 }
 

@@ -90,7 +90,8 @@ TEST_F(LocalHost, EveryKindOfRefusalHasItsOutcome) {
   EXPECT_EQ(listener.outcomes[3].code, OutcomeCode::kInternal);
   ask(*instance, listener, "throw");
   EXPECT_EQ(listener.outcomes[4].code, OutcomeCode::kInternal);
-  EXPECT_TRUE(ask(*instance, listener, "bad " + std::string(5'000, 'a')) == std::string(limits::kDetailBytes, 'a'));
+  EXPECT_TRUE(ask(*instance, listener, "bad " + std::string(5'000, 'a')) ==
+              std::string(limits::kDetailBytes, 'a'));
   EXPECT_TRUE(ask(*instance, listener, "large 5000000") == std::string(5'000'000, 'x'));
 }
 
@@ -105,7 +106,8 @@ TEST_F(LocalHost, AModelThatDoesNotLoadSaysWhy) {
 TEST_F(LocalHost, LargeAndCompressedBodiesArrive) {
   Remembering listener;
   const auto instance = start(listener);
-  for (const std::size_t size : {std::size_t{1}, std::size_t{4091}, std::size_t{4096}, limits::kBodyInlineBytes + 17}) {
+  for (const std::size_t size :
+       {std::size_t{1}, std::size_t{4091}, std::size_t{4096}, limits::kBodyInlineBytes + 17}) {
     const std::string text = "echo " + std::string(size, 'b');
     RequestBody body;
     body.memfd = sealed_memfd("body", bytes_of(text)).value();
@@ -115,9 +117,9 @@ TEST_F(LocalHost, LargeAndCompressedBodiesArrive) {
     EXPECT_TRUE(listener.outcomes[size].bytes == text.substr(5));
   }
   // gzip of "echo zipped"
-  const unsigned char zipped[] = {
-      0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0x4b, 0x4d, 0xce, 0xc8, 0x57, 0xa8,
-      0xca, 0x2c, 0x28, 0x48, 0x4d, 0x01, 0x00, 0x26, 0x55, 0x19, 0x02, 0x0b, 0x00, 0x00, 0x00};
+  const unsigned char zipped[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0x4b,
+                                  0x4d, 0xce, 0xc8, 0x57, 0xa8, 0xca, 0x2c, 0x28, 0x48, 0x4d, 0x01,
+                                  0x00, 0x26, 0x55, 0x19, 0x02, 0x0b, 0x00, 0x00, 0x00};
   RequestBody body = body_with(std::string(reinterpret_cast<const char*>(zipped), sizeof zipped));
   body.encoding = RequestBody::Encoding::kGzip;
   instance->call(77, body, 0);
@@ -289,8 +291,7 @@ TEST_F(LocalHost, DestroyingTheHostEndsEverything) {
   const auto workers = children_of(old);
   host.reset();
   EXPECT_FALSE(is_alive(old));
-  for (const pid_t worker : workers)
-    EXPECT_TRUE(until([&] { return !is_alive(worker); }, 5));
+  for (const pid_t worker : workers) EXPECT_TRUE(until([&] { return !is_alive(worker); }, 5));
   EXPECT_FALSE(listener.exit.has_value());
 }
 

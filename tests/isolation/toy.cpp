@@ -76,7 +76,8 @@ class Toy final : public Servable {
   Result<std::vector<Tensor>> run(std::size_t, std::span<const Tensor> inputs) override {
     const std::string_view text = inputs[0].strings()[0];
     const std::size_t space = std::min(text.find(' '), text.size());
-    ASSIGN_OR_RETURN(std::string answer, obey(text.substr(0, space), text.substr(std::min(space + 1, text.size()))));
+    ASSIGN_OR_RETURN(std::string answer,
+                     obey(text.substr(0, space), text.substr(std::min(space + 1, text.size()))));
     std::vector<Tensor> outputs;
     outputs.push_back(text_tensor(std::move(answer)));
     return outputs;
@@ -116,8 +117,9 @@ Result<Inspected> inspect_toy(ByteView file, const link::InspectRequest& request
     return inspected;
   }
   const std::size_t space = std::min(text.find(' '), text.size());
-  ASSIGN_OR_RETURN(const std::string answer,
-                   obey(text.substr(0, space), std::string_view(text).substr(std::min(space + 1, text.size()))));
+  ASSIGN_OR_RETURN(
+      const std::string answer,
+      obey(text.substr(0, space), std::string_view(text).substr(std::min(space + 1, text.size()))));
   return invalid(answer);
 }
 

@@ -1,5 +1,6 @@
 // tests/isolation/toy.h - A model that does what its request says: echo, fail, burn, crash, attack.
-// Served by the tests' own worker program through the real zygote, sandbox and loop; never part of noren-worker.
+// Served by the tests' own worker program through the real zygote, sandbox and loop; never part of
+// noren-worker.
 #pragma once
 
 #include "worker/session/session.h"

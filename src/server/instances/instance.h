@@ -1,6 +1,7 @@
-// server/instances/instance.h - Instances: running copies of one published model, and the host that starts them.
-// Used by the data plane (calls) and the control plane (imports, start, stop). Everything here is called and calls back
-// on the event loop's one thread; nothing blocks. An instance's words are untrusted: sizes are checked before they get here.
+// server/instances/instance.h - Instances: running copies of one published model, and the host that starts
+// them. Used by the data plane (calls) and the control plane (imports, start, stop). Everything here is
+// called and calls back on the event loop's one thread; nothing blocks. An instance's words are untrusted:
+// sizes are checked before they get here.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +17,11 @@
 
 namespace noren::server {
 
-/// A request's body, kept until it is answered: small ones inline, large ones in a sealed memfd that the worker gets.
+/// A request's body, kept until it is answered: small ones inline, large ones in a sealed memfd that the
+/// worker gets.
 struct RequestBody {
   std::string inline_bytes;
-  UniqueFd memfd;            ///< valid for bodies of limits::kBodyInlineBytes and more
+  UniqueFd memfd;  ///< valid for bodies of limits::kBodyInlineBytes and more
   std::uint64_t size_bytes = 0;
   enum class Encoding : std::uint8_t { kIdentity, kGzip } encoding = Encoding::kIdentity;
 };
@@ -35,8 +37,8 @@ enum class OutcomeCode : std::uint8_t {
 struct CallOutcome {
   OutcomeCode code = OutcomeCode::kInternal;
   std::string bytes;
-  std::int64_t run_ns = 0;         ///< decode, inference and formatting in the worker
-  std::uint32_t batch_size = 1;    ///< requests that shared the run
+  std::int64_t run_ns = 0;       ///< decode, inference and formatting in the worker
+  std::uint32_t batch_size = 1;  ///< requests that shared the run
 };
 
 enum class DeviceKind : std::uint8_t { kCpu, kGpu };
@@ -46,12 +48,12 @@ struct InstanceSpec {
   std::shared_ptr<const UniqueFd> package;  ///< sealed memfd
   std::string version_label;                ///< "20200707_051647035778", printed in every answer
   std::uint64_t inflated_body_limit_bytes = 0;
-  std::int64_t memory_limit_bytes = 0;      ///< RLIMIT_DATA and the cgroup's limit; 0: the host's default
+  std::int64_t memory_limit_bytes = 0;  ///< RLIMIT_DATA and the cgroup's limit; 0: the host's default
   int threads_count = 1;
   DeviceKind device = DeviceKind::kCpu;
-  int batch_limit_count = 32;               ///< 1 switches batching off
-  bool refuse_dicom_and_wav = false;        ///< per request
-  bool keep_output_names = false;           ///< y' stays y'
+  int batch_limit_count = 32;         ///< 1 switches batching off
+  bool refuse_dicom_and_wav = false;  ///< per request
+  bool keep_output_names = false;     ///< y' stays y'
 };
 
 struct LoadReport {
@@ -81,8 +83,8 @@ class Instance {
  public:
   /// Destroying kills; no callback follows.
   virtual ~Instance() = default;
-  /// Hands a request over (also before on_ready: it waits in the worker's socket). `body` must live until the outcome
-  /// or the exit. Deadlines are the caller's to watch: past one, call kill().
+  /// Hands a request over (also before on_ready: it waits in the worker's socket). `body` must live until the
+  /// outcome or the exit. Deadlines are the caller's to watch: past one, call kill().
   virtual void call(std::uint64_t call_id, const RequestBody& body, MonotonicNs deadline_ns) = 0;
   /// Drops a call that has not begun (kNotRun follows); one that runs goes on.
   virtual void cancel(std::uint64_t call_id) = 0;

@@ -27,8 +27,8 @@ Landlock Landlock::open() {
   Landlock landlock;
   const long version = ::syscall(kCreateRuleset, nullptr, 0, kAskVersion);
   if (version <= 0) return landlock;
-  // Version 1 has 13 rights on files; 2 adds refer, 3 truncate, 5 device ioctl; 4 adds bind and connect of TCP; 6 adds
-  // the scopes of abstract sockets and signals.
+  // Version 1 has 13 rights on files; 2 adds refer, 3 truncate, 5 device ioctl; 4 adds bind and connect of
+  // TCP; 6 adds the scopes of abstract sockets and signals.
   RulesetAttributes attributes;
   attributes.files = lowest_bits(version >= 5 ? 16 : version >= 3 ? 15 : version >= 2 ? 14 : 13);
   attributes.network = version >= 4 ? lowest_bits(2) : 0;

@@ -1,5 +1,6 @@
 // worker/sandbox/landlock.h - The second wall: a Landlock domain in which nothing is allowed.
-// The ruleset is opened by the zygote and entered by each child, on its one thread. Kernels have more or less of it.
+// The ruleset is opened by the zygote and entered by each child, on its one thread. Kernels have more or less
+// of it.
 #pragma once
 
 #include "base/result.h"

@@ -13,8 +13,9 @@
 namespace noren::worker {
 namespace {
 
-constexpr std::string_view kHarmless[] = {"ORT_DISABLE_TELEMETRY", "LANG", "LC_ALL", "ASAN_OPTIONS", "UBSAN_OPTIONS",
-                                          "TSAN_OPTIONS", "LSAN_OPTIONS"};
+constexpr std::string_view kHarmless[] = {"ORT_DISABLE_TELEMETRY", "LANG",          "LC_ALL",
+                                          "ASAN_OPTIONS",          "UBSAN_OPTIONS", "TSAN_OPTIONS",
+                                          "LSAN_OPTIONS"};
 
 Status check_threads() {
   std::error_code error;
@@ -28,7 +29,8 @@ Status check_threads() {
 Status check_descriptors(std::span<const int> expected) {
   std::error_code error;
   std::vector<std::filesystem::path> open;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", error)) open.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", error))
+    open.push_back(entry.path());
   if (error) return internal("/proc/self/fd: " + error.message());
   for (const auto& path : open) {
     const int descriptor = std::atoi(path.filename().c_str());

@@ -8,8 +8,8 @@
 
 namespace noren::worker {
 
-/// Errors where there is more than one thread, a descriptor other than `expected`, or an environment variable that is
-/// not known to be harmless: a child would inherit it.
+/// Errors where there is more than one thread, a descriptor other than `expected`, or an environment variable
+/// that is not known to be harmless: a child would inherit it.
 Status check_alone(std::span<const int> expected);
 
 }  // namespace noren::worker

@@ -24,8 +24,8 @@ Error closing_failed(const char* what) {
   return system_error(Code::kUnavailable, "the sandbox could not be closed", what);
 }
 
-/// A server that runs as root has workers that don't. Dropping may be forbidden (a container without the capability to
-/// change users): then seccomp still refuses what root could do.
+/// A server that runs as root has workers that don't. Dropping may be forbidden (a container without the
+/// capability to change users): then seccomp still refuses what root could do.
 Status drop_privileges() {
   if (::geteuid() == 0 && ::setgroups(0, nullptr) == 0) {
     if (::setresgid(kNobody, kNobody, kNobody) != 0) return closing_failed("setresgid");
@@ -59,7 +59,8 @@ Status limit_memory(const link::ForkRequest& bounds, int statm) {
   if (bounds.memory_limit_bytes <= 0) return Ok{};
   ASSIGN_OR_RETURN(const MemoryUse use, read_memory_use(statm));
   TRY(limit(RLIMIT_DATA, use.data_bytes + bounds.memory_limit_bytes));
-  // Address space costs page tables even where nothing is written; models and bodies are mapped on top of the limit.
+  // Address space costs page tables even where nothing is written; models and bodies are mapped on top of the
+  // limit.
   return limit(RLIMIT_AS, use.address_bytes + bounds.memory_limit_bytes + limits::kWorkerAddressSlackBytes);
 }
 
@@ -92,7 +93,8 @@ Result<MemoryUse> read_memory_use(int statm) {
     from = std::min(next + 1, end);
   }
   const std::int64_t page_bytes = ::sysconf(_SC_PAGESIZE);
-  return MemoryUse{pages[0] * page_bytes, pages[1] * page_bytes, pages[2] * page_bytes, pages[5] * page_bytes};
+  return MemoryUse{pages[0] * page_bytes, pages[1] * page_bytes, pages[2] * page_bytes,
+                   pages[5] * page_bytes};
 }
 
 Result<Sandbox> Sandbox::prepare() {
@@ -115,7 +117,8 @@ Status Sandbox::enter(const link::ForkRequest& bounds, std::int32_t parent, int 
 std::string Sandbox::notes() const {
   if (profile_ == SeccompProfile::kSanitizer)
     return "This is a sanitizer build: its sandbox is wider and not for use.";
-  if (landlock_.abi == 0) return "This kernel has no Landlock: workers have one wall (seccomp) instead of two.";
+  if (landlock_.abi == 0)
+    return "This kernel has no Landlock: workers have one wall (seccomp) instead of two.";
   return {};
 }
 

@@ -26,7 +26,8 @@ class Sandbox {
  public:
   static Result<Sandbox> prepare();
 
-  /// Gives everything up, for good. `parent` is the process whose end must be this one's, too; `statm` the child's own.
+  /// Gives everything up, for good. `parent` is the process whose end must be this one's, too; `statm` the
+  /// child's own.
   Status enter(const link::ForkRequest& bounds, std::int32_t parent, int statm) const;
 
   unsigned landlock_abi() const { return landlock_.abi; }

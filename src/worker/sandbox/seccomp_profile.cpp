@@ -22,48 +22,170 @@ namespace {
 // Stands in the compiled filter for the process id, which only the child knows.
 constexpr std::uint32_t kOwnPidPlaceholder = 0x4E4F5245;
 
-// What a thread of glibc is made with. clone3 hides its flags in memory, so it answers ENOSYS and glibc falls back.
-constexpr std::uint64_t kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_SIGHAND | CLONE_THREAD |
-                                       CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+// What a thread of glibc is made with. clone3 hides its flags in memory, so it answers ENOSYS and glibc falls
+// back.
+constexpr std::uint64_t kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_SIGHAND |
+                                       CLONE_THREAD | CLONE_SETTLS | CLONE_PARENT_SETTID |
+                                       CLONE_CHILD_CLEARTID;
 
-// Memory, time, waiting, and the descriptors that the worker was given. Nothing here names a file or a process.
+// Memory, time, waiting, and the descriptors that the worker was given. Nothing here names a file or a
+// process.
 constexpr const char* kAllowed[] = {
-    "brk", "munmap", "mremap", "madvise",
-    "read", "pread64", "readv", "write", "pwrite64", "writev", "lseek", "close", "close_range", "fstat", "ftruncate",
-    "recvmsg", "recvfrom", "poll", "ppoll",
-    "futex", "set_robust_list", "get_robust_list", "rseq", "set_tid_address", "sched_yield", "sched_getaffinity", "getcpu",
-    "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time", "setitimer", "getrusage", "times",
-    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall",
-    "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getrlimit", "sysinfo", "getrandom",
-    "exit", "exit_group",
+    "brk",
+    "munmap",
+    "mremap",
+    "madvise",
+    "read",
+    "pread64",
+    "readv",
+    "write",
+    "pwrite64",
+    "writev",
+    "lseek",
+    "close",
+    "close_range",
+    "fstat",
+    "ftruncate",
+    "recvmsg",
+    "recvfrom",
+    "poll",
+    "ppoll",
+    "futex",
+    "set_robust_list",
+    "get_robust_list",
+    "rseq",
+    "set_tid_address",
+    "sched_yield",
+    "sched_getaffinity",
+    "getcpu",
+    "clock_gettime",
+    "clock_getres",
+    "clock_nanosleep",
+    "nanosleep",
+    "gettimeofday",
+    "time",
+    "setitimer",
+    "getrusage",
+    "times",
+    "rt_sigaction",
+    "rt_sigprocmask",
+    "rt_sigreturn",
+    "sigaltstack",
+    "restart_syscall",
+    "getpid",
+    "gettid",
+    "getppid",
+    "getuid",
+    "geteuid",
+    "getgid",
+    "getegid",
+    "getrlimit",
+    "sysinfo",
+    "getrandom",
+    "exit",
+    "exit_group",
 };
 
-// Libraries ask for files at unexpected moments (the C library counts cores in /sys, decoders look for a time zone) and
-// go on without an answer. So these are refused, and the worker lives.
+// Libraries ask for files at unexpected moments (the C library counts cores in /sys, decoders look for a time
+// zone) and go on without an answer. So these are refused, and the worker lives.
 constexpr const char* kRefused[] = {
-    "open", "openat", "openat2", "creat", "stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2",
-    "readlink", "readlinkat", "getcwd", "chdir", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat",
-    "renameat2", "link", "linkat", "symlink", "symlinkat", "chmod", "fchmod", "fchmodat", "chown", "lchown", "fchown",
-    "fchownat", "truncate", "statfs", "utimensat", "inotify_init1", "getdents64",
+    "open",    "openat",    "openat2",    "creat",    "stat",       "lstat",         "newfstatat", "statx",
+    "access",  "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd",        "chdir",      "mkdir",
+    "mkdirat", "rmdir",     "unlink",     "unlinkat", "rename",     "renameat",      "renameat2",  "link",
+    "linkat",  "symlink",   "symlinkat",  "chmod",    "fchmod",     "fchmodat",      "chown",      "lchown",
+    "fchown",  "fchownat",  "truncate",   "statfs",   "utimensat",  "inotify_init1", "getdents64",
 };
 
 // No library does these by accident: who tries has taken the worker over, and is stopped at the first try.
 constexpr const char* kKilled[] = {
-    "execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp",
-    "kill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "pidfd_getfd", "pidfd_send_signal",
-    "socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendmsg", "sendmmsg",
-    "bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", "seccomp",
-    "mount", "umount2", "pivot_root", "chroot", "unshare", "setns", "open_by_handle_at", "name_to_handle_at",
-    "keyctl", "add_key", "request_key", "init_module", "finit_module", "delete_module", "kexec_load", "reboot",
-    "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "setfsuid", "setfsgid", "capset",
-    "personality", "modify_ldt", "iopl", "ioperm", "remap_file_pages", "shmget", "shmat", "mq_open", "memfd_create",
-    "memfd_secret", "settimeofday", "clock_settime", "adjtimex", "swapon", "swapoff", "acct", "quotactl", "mknod", "mknodat",
+    "execve",
+    "execveat",
+    "fork",
+    "vfork",
+    "ptrace",
+    "process_vm_readv",
+    "process_vm_writev",
+    "process_madvise",
+    "kcmp",
+    "kill",
+    "tkill",
+    "rt_sigqueueinfo",
+    "rt_tgsigqueueinfo",
+    "pidfd_open",
+    "pidfd_getfd",
+    "pidfd_send_signal",
+    "socket",
+    "socketpair",
+    "connect",
+    "bind",
+    "listen",
+    "accept",
+    "accept4",
+    "sendmsg",
+    "sendmmsg",
+    "bpf",
+    "perf_event_open",
+    "userfaultfd",
+    "io_uring_setup",
+    "io_uring_enter",
+    "io_uring_register",
+    "seccomp",
+    "mount",
+    "umount2",
+    "pivot_root",
+    "chroot",
+    "unshare",
+    "setns",
+    "open_by_handle_at",
+    "name_to_handle_at",
+    "keyctl",
+    "add_key",
+    "request_key",
+    "init_module",
+    "finit_module",
+    "delete_module",
+    "kexec_load",
+    "reboot",
+    "setuid",
+    "setgid",
+    "setreuid",
+    "setregid",
+    "setresuid",
+    "setresgid",
+    "setgroups",
+    "setfsuid",
+    "setfsgid",
+    "capset",
+    "personality",
+    "modify_ldt",
+    "iopl",
+    "ioperm",
+    "remap_file_pages",
+    "shmget",
+    "shmat",
+    "mq_open",
+    "memfd_create",
+    "memfd_secret",
+    "settimeofday",
+    "clock_settime",
+    "adjtimex",
+    "swapon",
+    "swapoff",
+    "acct",
+    "quotactl",
+    "mknod",
+    "mknodat",
 };
 
 // A sanitizer's own needs are many and change: there everything is allowed but these.
 constexpr const char* kKilledBySanitizerProfile[] = {
-    "execve", "execveat", "fork", "vfork", "ptrace", "process_vm_writev", "kill", "tkill", "pidfd_send_signal",
-    "socket", "socketpair", "connect", "bind", "sendmsg", "bpf", "mount", "unshare", "setns", "personality", "memfd_create",
+    "execve",      "execveat",     "fork",
+    "vfork",       "ptrace",       "process_vm_writev",
+    "kill",        "tkill",        "pidfd_send_signal",
+    "socket",      "socketpair",   "connect",
+    "bind",        "sendmsg",      "bpf",
+    "mount",       "unshare",      "setns",
+    "personality", "memfd_create",
 };
 
 struct ReleaseFilter {
@@ -80,11 +202,13 @@ class Builder {
 
   void rule(std::uint32_t action, const char* name, std::initializer_list<scmp_arg_cmp> conditions = {}) {
     const int number = seccomp_syscall_resolve_name(name);
-    // A name that this machine or library does not have falls under the default action, which allows nothing new.
+    // A name that this machine or library does not have falls under the default action, which allows nothing
+    // new.
     if (number == __NR_SCMP_ERROR || error_ != 0) return;
     const std::vector<scmp_arg_cmp> list(conditions);
-    const int result = seccomp_rule_add_array(filter_.get(), action, number, static_cast<unsigned>(list.size()),
-                                              list.empty() ? nullptr : list.data());
+    const int result =
+        seccomp_rule_add_array(filter_.get(), action, number, static_cast<unsigned>(list.size()),
+                               list.empty() ? nullptr : list.data());
     if (result != 0 && result != -EDOM) error_ = -result;
   }
   void rules(std::uint32_t action, std::span<const char* const> names) {
@@ -113,14 +237,16 @@ class Builder {
   int error_ = 0;
 };
 
-/// Processes are never made; threads only where the instance has more than one. clone3 has the default answer.
+/// Processes are never made; threads only where the instance has more than one. clone3 has the default
+/// answer.
 void add_clone_rules(Builder& builder, Threads threads) {
   if (threads == Threads::kMany) {
     builder.rule(SCMP_ACT_ALLOW, "clone", {SCMP_A0(SCMP_CMP_EQ, kThreadFlags)});
     builder.rule(SCMP_ACT_KILL_PROCESS, "clone", {SCMP_A0(SCMP_CMP_NE, kThreadFlags)});
   } else {
     builder.rule(SCMP_ACT_KILL_PROCESS, "clone", {SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)});
-    builder.rule(SCMP_ACT_ERRNO(EAGAIN), "clone", {SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)});
+    builder.rule(SCMP_ACT_ERRNO(EAGAIN), "clone",
+                 {SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)});
   }
 }
 
@@ -130,7 +256,8 @@ void add_signal_rules(Builder& builder) {
   builder.rule(SCMP_ACT_KILL_PROCESS, "tgkill", {SCMP_A0(SCMP_CMP_NE, kOwnPidPlaceholder)});
 }
 
-/// No executable page ever. Shared and grows-down mappings are refused because RLIMIT_DATA does not count them.
+/// No executable page ever. Shared and grows-down mappings are refused because RLIMIT_DATA does not count
+/// them.
 void add_memory_rules(Builder& builder) {
   constexpr std::uint64_t kUncounted = MAP_SHARED | MAP_GROWSDOWN;
   builder.rule(SCMP_ACT_ALLOW, "mmap",
@@ -148,7 +275,8 @@ void add_narrow_rules(Builder& builder) {
   for (const int command : {F_GETFD, F_GETFL, 1034 /* F_GET_SEALS */})
     builder.rule(SCMP_ACT_ALLOW, "fcntl", {SCMP_A1(SCMP_CMP_EQ, static_cast<scmp_datum_t>(command))});
   builder.rule(SCMP_ACT_ERRNO(ENOTTY), "ioctl");
-  builder.rule(SCMP_ACT_ALLOW, "prlimit64", {SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2_64(SCMP_CMP_EQ, 0)});  // reads its own
+  builder.rule(SCMP_ACT_ALLOW, "prlimit64",
+               {SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2_64(SCMP_CMP_EQ, 0)});  // reads its own
 }
 
 }  // namespace
@@ -186,7 +314,8 @@ Result<SeccompFilter> SeccompFilter::compile(SeccompProfile profile, Threads thr
   SeccompFilter filter;
   ASSIGN_OR_RETURN(filter.program_, builder.compile());
   const auto is_placeholder = [](const sock_filter& step) { return step.k == kOwnPidPlaceholder; };
-  if (std::ranges::none_of(filter.program_, is_placeholder)) return internal("the filter lost its process id");
+  if (std::ranges::none_of(filter.program_, is_placeholder))
+    return internal("the filter lost its process id");
   return filter;
 }
 

@@ -1,6 +1,7 @@
 // worker/sandbox/seccomp_profile.h - The system calls that a worker may make, compiled once into a filter.
-// Built by the zygote when it starts, loaded by each child after the fork; the zygote's and the child's one thread.
-// It is the wall: where it can't be loaded nothing is started. Never decides by name or path, only by number and values.
+// Built by the zygote when it starts, loaded by each child after the fork; the zygote's and the child's one
+// thread. It is the wall: where it can't be loaded nothing is started. Never decides by name or path, only by
+// number and values.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@
 
 namespace noren::worker {
 
-/// kRelease is what users run. kSanitizer lets the sanitizers' run time work (files, shared mappings, its own threads)
-/// and keeps the refusals that tests look at: processes, sockets, signals to others.
+/// kRelease is what users run. kSanitizer lets the sanitizers' run time work (files, shared mappings, its own
+/// threads) and keeps the refusals that tests look at: processes, sockets, signals to others.
 enum class SeccompProfile : std::uint8_t { kRelease, kSanitizer };
 
 /// The one that fits how this program was compiled.

@@ -52,8 +52,9 @@ void keep_only(std::array<int, 2> kept) {
   close_descriptors_above(last);
 }
 
-/// One arena, because a worker has one thread that allocates much. Blocks of a request (pictures, tensors) come from the
-/// heap and stay there for the next one: fresh pages for each request cost more than a small model's run.
+/// One arena, because a worker has one thread that allocates much. Blocks of a request (pictures, tensors)
+/// come from the heap and stay there for the next one: fresh pages for each request cost more than a small
+/// model's run.
 void tune_malloc() {
   constexpr int kKeepBytes = 32 * static_cast<int>(limits::kMiB);
   ::mallopt(M_ARENA_MAX, 1);
@@ -98,7 +99,8 @@ class Zygote {
 
 Status Zygote::prepare() {
   const MonotonicNs started_ns = system_clock().monotonic_ns();
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return system_error(Code::kInternal, "no parent-death signal", "prctl");
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+    return system_error(Code::kInternal, "no parent-death signal", "prctl");
   if (::getppid() != arguments_.parent) return make_error(Code::kUnavailable, "the server is gone");
   if (::fcntl(kControlDescriptor, F_SETFD, FD_CLOEXEC) != 0)
     return system_error(Code::kInvalidArgument, "there is no control socket", "fcntl");
@@ -110,7 +112,8 @@ Status Zygote::prepare() {
   tune_malloc();
   for (const WarmUp& warm_up : options_.warm_ups) {
     const Status done = warm_up.run();
-    if (!done.ok()) return make_error(done.error().code, warm_up.name + ": " + done.error().text, done.error().detail);
+    if (!done.ok())
+      return make_error(done.error().code, warm_up.name + ": " + done.error().text, done.error().detail);
   }
   const std::array<int, 5> expected = {0, 1, 2, kControlDescriptor, nothing.get()};
   TRY(check_alone(expected));
@@ -233,7 +236,8 @@ void Zygote::become_child(const link::ForkRequest& request, UniqueFd socket) {
     log(LogLevel::kError, "sandbox", {{"problem", describe(entered.error())}});
     ::_exit(kSandboxFailed);
   }
-  // The zygote's descriptors, among them other children's sockets that wait in the reader, are not for this one.
+  // The zygote's descriptors, among them other children's sockets that wait in the reader, are not for this
+  // one.
   keep_only({child.socket.get(), child.smaps_rollup.get()});
   ::_exit(options_.child(std::move(child)));
 }

@@ -1,6 +1,7 @@
-// worker/sandbox/zygote.h - The zygote: starts once, warms up, and forks a sandboxed child for each request of the server.
-// Called by main of noren-worker (and of the tests' programs) on its one thread. It never reads a byte of a model or of a
-// caller's request, opens nothing after its start, and ends with the server: so do its children.
+// worker/sandbox/zygote.h - The zygote: starts once, warms up, and forks a sandboxed child for each request
+// of the server. Called by main of noren-worker (and of the tests' programs) on its one thread. It never
+// reads a byte of a model or of a caller's request, opens nothing after its start, and ends with the server:
+// so do its children.
 #pragma once
 
 #include <cstdint>

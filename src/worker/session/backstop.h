@@ -1,6 +1,6 @@
 // worker/session/backstop.h - The last resort against a run without end: the process ends itself.
-// The server kills at the deadline; this only matters when the server can't. One for a process, on its one thread. Costs no
-// system call a run: the timer is set again only when it has gone off.
+// The server kills at the deadline; this only matters when the server can't. One for a process, on its one
+// thread. Costs no system call a run: the timer is set again only when it has gone off.
 #pragma once
 
 #include "base/clock.h"

@@ -9,7 +9,8 @@ namespace noren::worker {
 BatchPolicy::Group BatchPolicy::begin(MonotonicNs now_ns) const {
   std::size_t limit = limit_count_;
   if (row_ns_ > 0) {
-    const auto soon = static_cast<std::size_t>(std::max<std::int64_t>(1, limits::kBatchDurationMs * 1'000'000 / row_ns_));
+    const auto soon =
+        static_cast<std::size_t>(std::max<std::int64_t>(1, limits::kBatchDurationMs * 1'000'000 / row_ns_));
     limit = std::min(limit, soon);
   } else {
     limit = 1;  // the first run tells how long one takes

@@ -1,5 +1,5 @@
-// worker/session/batch.h - How many waiting requests share a run: a pure decision from what earlier runs took.
-// Used by the serve loop, on the worker's one thread. Reads no clock.
+// worker/session/batch.h - How many waiting requests share a run: a pure decision from what earlier runs
+// took. Used by the serve loop, on the worker's one thread. Reads no clock.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "base/clock.h"
-#include "link/frame.h"
+#include "link/frame_buffers.h"
 #include "worker/session/servable.h"
 
 namespace noren::worker {
@@ -20,8 +20,9 @@ struct Waiting {
   ParsedRequest request;
 };
 
-/// A batch grows while it is below its limit, while it is expected to be over soon (a large model gains nothing from
-/// sharing, and its first caller would wait for the last), and while nobody in it would miss a deadline.
+/// A batch grows while it is below its limit, while it is expected to be over soon (a large model gains
+/// nothing from sharing, and its first caller would wait for the last), and while nobody in it would miss a
+/// deadline.
 class BatchPolicy {
  public:
   explicit BatchPolicy(std::uint32_t limit_count = 1) : limit_count_(limit_count > 0 ? limit_count : 1) {}

@@ -26,7 +26,8 @@ bool Conversation::flush() {
 }
 
 int Conversation::fail(const Error& error) {
-  const link::FrameHeader header{.type = link::FrameType::kFailed, .code = static_cast<std::uint32_t>(error.code)};
+  const link::FrameHeader header{.type = link::FrameType::kFailed,
+                                 .code = static_cast<std::uint32_t>(error.code)};
   writer_.add(header, bytes_of(link::cut_detail(error.text)));
   return flush() ? kExitRefused : kExitBroken;
 }

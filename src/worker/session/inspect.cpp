@@ -9,7 +9,8 @@
 namespace noren::worker {
 namespace {
 
-Result<Inspected> guarded(const InspectFile& inspect_file, ByteView file, const link::InspectRequest& request) {
+Result<Inspected> guarded(const InspectFile& inspect_file, ByteView file,
+                          const link::InspectRequest& request) {
   try {
     return inspect_file(file, request);
   } catch (const std::bad_alloc&) {
@@ -19,8 +20,10 @@ Result<Inspected> guarded(const InspectFile& inspect_file, ByteView file, const 
   }
 }
 
-Status answer(Conversation& conversation, const link::Frame& frame, int output, const InspectFile& inspect_file) {
-  ASSIGN_OR_RETURN(const auto request, link::decode<link::InspectRequest>(conversation.reader().payload(frame)));
+Status answer(Conversation& conversation, const link::Frame& frame, int output,
+              const InspectFile& inspect_file) {
+  ASSIGN_OR_RETURN(const auto request,
+                   link::decode<link::InspectRequest>(conversation.reader().payload(frame)));
   ASSIGN_OR_RETURN(const Mapping file, Mapping::map(frame.descriptor.get()));
   ASSIGN_OR_RETURN(const Inspected inspected, guarded(inspect_file, file.bytes(), request));
   if (inspected.description_json.size() > limits::kDescriptionBytes)

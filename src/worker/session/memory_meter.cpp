@@ -28,7 +28,8 @@ std::int64_t kibibytes_after(std::string_view text, std::string_view name) {
 /// The most that was ever resident, shared pages included.
 std::int64_t peak_bytes() {
   rusage usage{};
-  return ::getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss * static_cast<std::int64_t>(limits::kKiB) : 0;
+  return ::getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss * static_cast<std::int64_t>(limits::kKiB)
+                                               : 0;
 }
 
 }  // namespace
@@ -39,7 +40,8 @@ std::int64_t MemoryMeter::measure() {
   const ssize_t size = smaps_rollup_.valid() ? ::pread(smaps_rollup_.get(), text.data(), text.size(), 0) : -1;
   if (size <= 0) return told_bytes_ = 0;
   const std::string_view view(text.data(), static_cast<std::size_t>(size));
-  const std::int64_t kibibytes = kibibytes_after(view, "Private_Clean:") + kibibytes_after(view, "Private_Dirty:");
+  const std::int64_t kibibytes =
+      kibibytes_after(view, "Private_Clean:") + kibibytes_after(view, "Private_Dirty:");
   return told_bytes_ = kibibytes * static_cast<std::int64_t>(limits::kKiB);
 }
 

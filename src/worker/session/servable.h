@@ -1,6 +1,7 @@
-// worker/session/servable.h - What a serve loop serves: a model together with the protocol that its requests speak.
-// Made by the app from the engine and the protocol room (from a toy in tests); called on the worker's one thread, inside
-// the sandbox. Implementations never read the socket and never exit; exceptions are caught by the loop.
+// worker/session/servable.h - What a serve loop serves: a model together with the protocol that its requests
+// speak. Made by the app from the engine and the protocol room (from a toy in tests); called on the worker's
+// one thread, inside the sandbox. Implementations never read the socket and never exit; exceptions are caught
+// by the loop.
 #pragma once
 
 #include <functional>
@@ -25,7 +26,8 @@ class Servable {
   virtual ~Servable() = default;
   /// Whether requests of this executor may share a run.
   virtual bool batchable(std::size_t executor_index) const = 0;
-  /// `body` has limits::kFramePaddingBytes readable bytes behind it. Errors are the caller's fault, unless kInternal.
+  /// `body` has limits::kFramePaddingBytes readable bytes behind it. Errors are the caller's fault, unless
+  /// kInternal.
   virtual Result<ParsedRequest> parse(ByteView body) = 0;
   virtual Result<std::vector<Tensor>> run(std::size_t executor_index, std::span<const Tensor> inputs) = 0;
   /// Only for batchable executors and rows of equal shapes. One answer a row.

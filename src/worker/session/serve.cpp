@@ -61,7 +61,8 @@ class ServeLoop {
   void answer_some();
   void run_batch(std::span<Waiting> batch, MonotonicNs started_ns);
   void run_alone(Waiting& waiting, MonotonicNs started_ns, std::size_t shared_by);
-  void answer(const Waiting& waiting, std::span<const Tensor> outputs, MonotonicNs started_ns, std::size_t shared_by);
+  void answer(const Waiting& waiting, std::span<const Tensor> outputs, MonotonicNs started_ns,
+              std::size_t shared_by);
   void answer(const Waiting& waiting, Outcome outcome, std::string_view detail);
   void tell_memory(MonotonicNs now_ns);
 
@@ -87,7 +88,8 @@ ServeLoop::Next ServeLoop::load() {
   const auto frame = conversation_.next();
   if (frame.ok() && !frame->has_value()) return Next::kStop;
   status_ = kExitBroken;
-  if (!frame.ok() || (*frame)->header.type != FrameType::kLoad || !(*frame)->descriptor.valid()) return Next::kStop;
+  if (!frame.ok() || (*frame)->header.type != FrameType::kLoad || !(*frame)->descriptor.valid())
+    return Next::kStop;
   const auto request = link::decode<link::LoadRequest>(conversation_.reader().payload(**frame));
   if (!request.ok()) return Next::kStop;
   const MonotonicNs started_ns = system_clock().monotonic_ns();
@@ -113,7 +115,8 @@ ServeLoop::Next ServeLoop::load() {
 ServeLoop::Next ServeLoop::listen() {
   const MonotonicNs now_ns = system_clock().monotonic_ns();
   const bool idle = queue_.empty();
-  if (idle || now_ns - flushed_ns_ > kHoldAnswersNs || conversation_.writer().size_bytes() > kHoldAnswersBytes) {
+  if (idle || now_ns - flushed_ns_ > kHoldAnswersNs ||
+      conversation_.writer().size_bytes() > kHoldAnswersBytes) {
     tell_memory(now_ns);
     if (!conversation_.flush()) return Next::kStop;
     flushed_ns_ = now_ns;
@@ -154,7 +157,8 @@ void ServeLoop::release_bodies() {
 }
 
 void ServeLoop::cancel(std::uint64_t id) {
-  const auto found = std::ranges::find(queue_, id, [](const Waiting& waiting) { return waiting.frame.header.id; });
+  const auto found =
+      std::ranges::find(queue_, id, [](const Waiting& waiting) { return waiting.frame.header.id; });
   if (found == queue_.end()) return;
   answer(*found, Outcome::kNotRun, {});
   queue_.erase(found);
@@ -171,14 +175,16 @@ Result<ByteView> ServeLoop::body_of(const Waiting& waiting) {
     ASSIGN_OR_RETURN(inflated_, inflate_gzip(body, body_limit_bytes_));
     return inflated_.view();
   }
-  if (body.size() > body_limit_bytes_) return make_error(Code::kTooLarge, "the body is larger than this API takes");
+  if (body.size() > body_limit_bytes_)
+    return make_error(Code::kTooLarge, "the body is larger than this API takes");
   return body;
 }
 
 /// Parsed or answered: afterwards the request's bytes are not needed any more.
 void ServeLoop::parse(Waiting& waiting) {
   const auto body = guarded([&] { return body_of(waiting); });
-  auto parsed = body.ok() ? guarded([&] { return servable_->parse(*body); }) : Result<ParsedRequest>(body.error());
+  auto parsed =
+      body.ok() ? guarded([&] { return servable_->parse(*body); }) : Result<ParsedRequest>(body.error());
   mapping_ = PaddedMapping();
   inflated_ = InflatedBody();
   waiting.frame.descriptor.reset();
@@ -214,9 +220,9 @@ void ServeLoop::answer_some() {
     group.add(deadline_ns);
   }
   const std::span<Waiting> all(queue_.data(), taken);
-  const auto first_answered =
-      std::stable_partition(all.begin(), all.end(),
-                            [](const Waiting& waiting) { return waiting.state == Waiting::State::kParsed; });
+  const auto first_answered = std::stable_partition(all.begin(), all.end(), [](const Waiting& waiting) {
+    return waiting.state == Waiting::State::kParsed;
+  });
   const std::span<Waiting> batch = all.first(static_cast<std::size_t>(first_answered - all.begin()));
   if (!batch.empty()) {
     backstop_.begin(group.deadline_ns());
@@ -246,7 +252,8 @@ void ServeLoop::run_batch(std::span<Waiting> batch, MonotonicNs started_ns) {
 }
 
 void ServeLoop::run_alone(Waiting& waiting, MonotonicNs started_ns, std::size_t shared_by) {
-  const auto outputs = guarded([&] { return servable_->run(waiting.request.executor_index, waiting.request.inputs); });
+  const auto outputs =
+      guarded([&] { return servable_->run(waiting.request.executor_index, waiting.request.inputs); });
   if (outputs.ok()) return answer(waiting, *outputs, started_ns, shared_by);
   answer(waiting, outcome_of(outputs.error()), outputs.error().text);
 }
@@ -262,7 +269,8 @@ void ServeLoop::answer(const Waiting& waiting, std::span<const Tensor> outputs, 
   const std::size_t before = out.size();
   const Status formatted = guarded([&]() -> Status {
     TRY(servable_->format(waiting.request.executor_index, outputs, out));
-    if (out.size() - before > limits::kAnswerBytes) return make_error(Code::kTooLarge, "the answer is too large");
+    if (out.size() - before > limits::kAnswerBytes)
+      return make_error(Code::kTooLarge, "the answer is too large");
     return Ok{};
   });
   if (formatted.ok()) return conversation_.writer().end_payload();

@@ -17,7 +17,8 @@ namespace {
 int answer_probe(int socket) {
   Conversation conversation(socket);
   const auto frame = conversation.next();
-  if (!frame.ok() || !frame->has_value() || (*frame)->header.type != link::FrameType::kProbe) return kExitBroken;
+  if (!frame.ok() || !frame->has_value() || (*frame)->header.type != link::FrameType::kProbe)
+    return kExitBroken;
   const UniqueFd root(::open("/", O_PATH | O_CLOEXEC));
 #ifndef NOREN_SANITIZED
   if (root.valid() || errno != EACCES) return kExitBroken;

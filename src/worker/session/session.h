@@ -1,6 +1,7 @@
-// worker/session/session.h - A sandboxed child's life: serve one model, inspect one file, or answer one probe.
-// Called by main of noren-worker for each child that the zygote forks, on the child's one thread. It reads its socket, and
-// nothing else; what it is told comes from the server, what it is given to read comes from strangers.
+// worker/session/session.h - A sandboxed child's life: serve one model, inspect one file, or answer one
+// probe. Called by main of noren-worker for each child that the zygote forks, on the child's one thread. It
+// reads its socket, and nothing else; what it is told comes from the server, what it is given to read comes
+// from strangers.
 #pragma once
 
 #include <functional>

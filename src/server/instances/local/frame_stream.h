@@ -1,6 +1,6 @@
-// server/instances/local/frame_stream.h - Frames over a socket on the event loop: reads as they come, writes once a turn.
-// Used by the local host for its zygote and its workers, on the event loop's one thread. What isn't a frame ends the
-// stream, never the server.
+// server/instances/local/frame_stream.h - Frames over a socket on the event loop: reads as they come, writes
+// once a turn. Used by the local host for its zygote and its workers, on the event loop's one thread. What
+// isn't a frame ends the stream, never the server.
 #pragma once
 
 #include <memory>

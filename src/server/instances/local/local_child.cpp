@@ -4,11 +4,11 @@
 #include <cstring>
 #include <utility>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 
 namespace noren::server {
 
@@ -18,7 +18,8 @@ std::string ChildEnd::describe() const {
   if (host_lost) return "the worker's host process ended";
   if (!broken.empty()) return "the worker said something that makes no sense (" + broken + ") and was ended";
   if (signal == SIGSYS) return "the worker asked for something that its sandbox forbids and was ended";
-  if (signal != 0) return "the worker was ended by signal " + std::to_string(signal) + " (" + ::strsignal(signal) + ")";
+  if (signal != 0)
+    return "the worker was ended by signal " + std::to_string(signal) + " (" + ::strsignal(signal) + ")";
   return "the worker ended by itself with status " + std::to_string(status);
 }
 
@@ -76,12 +77,15 @@ void LocalChild::on_host_lost(asio::io_context& io) {
   };
   if (!process_.valid()) return gone();
   auto process = std::make_shared<asio::posix::stream_descriptor>(io, process_.release());
-  process->async_wait(asio::posix::stream_descriptor::wait_read, [process, gone](const boost::system::error_code&) {
-    // Where this program is the first of a container, the orphan became its child and wants to be buried.
-    siginfo_t info{};
-    ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(process->native_handle()), &info, WEXITED | WNOHANG);
-    gone();
-  });
+  process->async_wait(asio::posix::stream_descriptor::wait_read,
+                      [process, gone](const boost::system::error_code&) {
+                        // Where this program is the first of a container, the orphan became its child and
+                        // wants to be buried.
+                        siginfo_t info{};
+                        ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(process->native_handle()),
+                                 &info, WEXITED | WNOHANG);
+                        gone();
+                      });
 }
 
 void LocalChild::on_end(const std::string& why) {

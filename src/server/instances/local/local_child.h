@@ -1,6 +1,6 @@
-// server/instances/local/local_child.h - What instances, inspections and probes have in common: a process with a socket.
-// Used by the local host only, on the event loop's one thread. A child is finished when its process is gone and its socket
-// is read to the end, whichever comes last.
+// server/instances/local/local_child.h - What instances, inspections and probes have in common: a process
+// with a socket. Used by the local host only, on the event loop's one thread. A child is finished when its
+// process is gone and its socket is read to the end, whichever comes last.
 #pragma once
 
 #include <cstdint>
@@ -32,9 +32,10 @@ class LocalChild : public FrameReceiver, public std::enable_shared_from_this<Loc
 
   std::uint64_t id() const { return id_; }
   virtual link::ForkRequest bounds() const = 0;
-  /// Hands over the server's end; the child's end waits in `theirs` until a zygote takes it. `forget` is called, with the
-  /// id, when the child is finished.
-  void attach(std::shared_ptr<FrameStream> stream, UniqueFd theirs, std::function<void(std::uint64_t)> forget);
+  /// Hands over the server's end; the child's end waits in `theirs` until a zygote takes it. `forget` is
+  /// called, with the id, when the child is finished.
+  void attach(std::shared_ptr<FrameStream> stream, UniqueFd theirs,
+              std::function<void(std::uint64_t)> forget);
   bool waits_for_host() const { return theirs_.valid(); }
   UniqueFd take_socket() { return std::move(theirs_); }
 

@@ -141,7 +141,7 @@ Status Host::on_frame(link::Frame& frame, ByteView payload) {
     case FrameType::kExited:
       child->on_exited(static_cast<int>(header.code), static_cast<int>(header.count));
       break;
-    default: return make_error(Code::kCorrupt, "broken frame", "type");
+    default: return link::broken_frame("type");
   }
   return Ok{};
 }
@@ -151,8 +151,10 @@ void Host::on_hello(ByteView payload) {
   if (!hello.ok()) return;
   hello_ns_ = system_clock().monotonic_ns();
   log(LogLevel::kInfo, "worker_host_ready",
-      {{"warm_up_ms", hello->warm_up_ns / 1'000'000}, {"sandbox", hello->profile},
-       {"landlock", static_cast<std::int64_t>(hello->landlock_abi)}, {"note", hello->notes}});
+      {{"warm_up_ms", hello->warm_up_ns / 1'000'000},
+       {"sandbox", hello->profile},
+       {"landlock", static_cast<std::int64_t>(hello->landlock_abi)},
+       {"note", hello->notes}});
 }
 
 /// Gives the child its socket and has it forked.
@@ -160,10 +162,9 @@ Status Host::adopt(const std::shared_ptr<LocalChild>& child) {
   ASSIGN_OR_RETURN(SocketPair pair, make_socket_pair());
   auto stream = std::make_shared<FrameStream>(io_, std::move(pair.ours), limits::kAnswerBytes,
                                               link::Descriptors::kRefuse);
-  child->attach(std::move(stream), std::move(pair.theirs),
-                [weak = weak_from_this()](std::uint64_t id) {
-                  if (const auto self = weak.lock()) self->children_.erase(id);
-                });
+  child->attach(std::move(stream), std::move(pair.theirs), [weak = weak_from_this()](std::uint64_t id) {
+    if (const auto self = weak.lock()) self->children_.erase(id);
+  });
   children_.emplace(child->id(), child);
   return Ok{};
 }
@@ -202,10 +203,8 @@ void Host::inspect(InspectSpec spec, InspectingChild::Done done) {
 }
 
 void Host::probe() {
-  auto child = std::make_shared<ProbingChild>(next_id_++, [weak = weak_from_this()](bool answered) {
-    const auto self = weak.lock();
-    if (self == nullptr) return;
-    if (answered) self->last_probe_ns_ = system_clock().monotonic_ns();
+  auto child = std::make_shared<ProbingChild>(next_id_++, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->last_probe_ns_ = system_clock().monotonic_ns();
   });
   if (adopt(child).ok()) {
     child->begin();

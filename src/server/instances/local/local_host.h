@@ -1,6 +1,7 @@
 // server/instances/local/local_host.h - The InstanceHost that runs workers as processes of this machine.
-// Made by the app, used through InstanceHost on the event loop's one thread. Starts noren-worker (the zygote), asks it for
-// children, kills them by process handle, and starts a fresh zygote when one is lost. Treats all that a worker says as a lie.
+// Made by the app, used through InstanceHost on the event loop's one thread. Starts noren-worker (the
+// zygote), asks it for children, kills them by process handle, and starts a fresh zygote when one is lost.
+// Treats all that a worker says as a lie.
 #pragma once
 
 #include <cstdint>

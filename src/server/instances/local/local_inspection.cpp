@@ -13,12 +13,10 @@ using link::FrameType;
 
 constexpr std::int64_t kProbeMemoryBytes = 64 * static_cast<std::int64_t>(limits::kMiB);
 
-Error out_of_turn(const char* what) { return make_error(Code::kCorrupt, "broken frame", what); }
-
 }  // namespace
 
-InspectingChild::InspectingChild(std::uint64_t id, boost::asio::io_context& io, std::int64_t memory_limit_bytes,
-                                 Done done)
+InspectingChild::InspectingChild(std::uint64_t id, boost::asio::io_context& io,
+                                 std::int64_t memory_limit_bytes, Done done)
     : LocalChild(id), done_(std::move(done)), deadline_(io) {
   bounds_.role = link::ChildRole::kInspect;
   bounds_.memory_limit_bytes = memory_limit_bytes;
@@ -43,7 +41,7 @@ void InspectingChild::begin(InspectSpec spec, UniqueFd output) {
 }
 
 Status InspectingChild::on_frame(link::Frame& frame, ByteView payload) {
-  if (description_.has_value() || refusal_.has_value()) return out_of_turn("more than one answer");
+  if (description_.has_value() || refusal_.has_value()) return link::broken_frame("more than one answer");
   if (frame.header.type == FrameType::kInspected && payload.size() <= limits::kDescriptionBytes) {
     description_ = std::string(text_of(payload));
   } else if (frame.header.type == FrameType::kFailed && payload.size() <= limits::kDetailBytes) {
@@ -51,7 +49,7 @@ Status InspectingChild::on_frame(link::Frame& frame, ByteView payload) {
     refusal_ = make_error(known ? static_cast<Code>(frame.header.code) : Code::kInternal,
                           std::string(text_of(payload)));
   } else {
-    return out_of_turn("type");
+    return link::broken_frame("type");
   }
   // It has done what it was made for; dead, it can't change the package any more.
   kill();
@@ -89,11 +87,14 @@ void ProbingChild::begin() {
 }
 
 Status ProbingChild::on_frame(link::Frame& frame, ByteView) {
-  if (frame.header.type != FrameType::kProbed || frame.header.id != id() || answered_) return out_of_turn("type");
-  answered_ = true;
+  if (frame.header.type != FrameType::kProbed || frame.header.id != id() || has_answered_)
+    return link::broken_frame("type");
+  has_answered_ = true;
   return Ok{};
 }
 
-void ProbingChild::on_finished(const ChildEnd& end) { done_(answered_ && end.broken.empty()); }
+void ProbingChild::on_finished(const ChildEnd& end) {
+  if (has_answered_ && end.broken.empty()) answered_();
+}
 
 }  // namespace noren::server

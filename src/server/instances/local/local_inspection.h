@@ -1,5 +1,5 @@
-// server/instances/local/local_inspection.h - One import in a throw-away worker, and one probe of the sandbox.
-// Used by the local host only, on the event loop's one thread.
+// server/instances/local/local_inspection.h - One import in a throw-away worker, and one probe of the
+// sandbox. Used by the local host only, on the event loop's one thread.
 #pragma once
 
 #include <functional>
@@ -37,7 +37,9 @@ class InspectingChild final : public LocalChild {
 
 class ProbingChild final : public LocalChild {
  public:
-  ProbingChild(std::uint64_t id, std::function<void(bool answered)> done) : LocalChild(id), done_(std::move(done)) {}
+  /// `answered` is called when the sign of life came, not otherwise.
+  ProbingChild(std::uint64_t id, std::function<void()> answered)
+      : LocalChild(id), answered_(std::move(answered)) {}
   link::ForkRequest bounds() const override;
   void begin();
 
@@ -45,8 +47,8 @@ class ProbingChild final : public LocalChild {
   Status on_frame(link::Frame& frame, ByteView payload) override;
   void on_finished(const ChildEnd& end) override;
 
-  std::function<void(bool answered)> done_;
-  bool answered_ = false;
+  std::function<void()> answered_;
+  bool has_answered_ = false;
 };
 
 }  // namespace noren::server

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include <csignal>
 #include <fcntl.h>
+#include <csignal>
 
 #include "base/limits.h"
 #include "link/messages.h"
@@ -16,8 +16,6 @@ using link::FrameType;
 
 // Memory reports between two answers: more would be a worker that keeps the server busy.
 constexpr int kUnaskedCount = 64;
-
-Error out_of_turn(const char* what) { return make_error(Code::kCorrupt, "broken frame", what); }
 
 }  // namespace
 
@@ -47,7 +45,8 @@ void ServingChild::call(std::uint64_t call_id, const RequestBody& body, Monotoni
   in_flight_.push_back(call_id);
   link::FrameHeader header{.type = FrameType::kInfer, .id = call_id, .time_ns = deadline_ns};
   if (body.encoding == RequestBody::Encoding::kGzip) header.flags |= link::kGzip;
-  // A descriptor of our own: should the worker answer before it was asked, the body's may be gone when it is sent.
+  // A descriptor of our own: should the worker answer before it was asked, the body's may be gone when it is
+  // sent.
   if (body.memfd.valid())
     stream().writer().add(header, {}, UniqueFd(::fcntl(body.memfd.get(), F_DUPFD_CLOEXEC, 0)));
   else
@@ -79,12 +78,12 @@ Status ServingChild::on_frame(link::Frame& frame, ByteView payload) {
     case FrameType::kLoaded: return on_loaded(frame.header, payload);
     case FrameType::kFailed: return on_failed(frame.header, payload);
     case FrameType::kMemory: return on_memory(frame.header);
-    default: return out_of_turn("type");
+    default: return link::broken_frame("type");
   }
 }
 
 Status ServingChild::on_loaded(const link::FrameHeader& header, ByteView payload) {
-  if (loaded_ || load_failed_) return out_of_turn("loaded twice");
+  if (loaded_ || load_failed_) return link::broken_frame("loaded twice");
   ASSIGN_OR_RETURN(const auto report, link::decode<link::LoadedReport>(payload));
   loaded_ = true;
   LoadReport load;
@@ -96,7 +95,7 @@ Status ServingChild::on_loaded(const link::FrameHeader& header, ByteView payload
 }
 
 Status ServingChild::on_failed(const link::FrameHeader&, ByteView payload) {
-  if (loaded_ || load_failed_ || payload.size() > limits::kDetailBytes) return out_of_turn("failed");
+  if (loaded_ || load_failed_ || payload.size() > limits::kDetailBytes) return link::broken_frame("failed");
   load_failed_ = true;
   load_failure_ = text_of(payload);
   return Ok{};
@@ -104,8 +103,8 @@ Status ServingChild::on_failed(const link::FrameHeader&, ByteView payload) {
 
 Status ServingChild::on_outcome(const link::FrameHeader& header, ByteView payload) {
   const auto call = std::ranges::find(in_flight_, header.id);
-  if (!loaded_ || call == in_flight_.end()) return out_of_turn("an answer that nobody asked for");
-  if (header.code > static_cast<std::uint32_t>(link::kLastOutcome)) return out_of_turn("outcome");
+  if (!loaded_ || call == in_flight_.end()) return link::broken_frame("an answer that nobody asked for");
+  if (header.code > static_cast<std::uint32_t>(link::kLastOutcome)) return link::broken_frame("outcome");
   *call = in_flight_.back();
   in_flight_.pop_back();
   unasked_count_ = 0;
@@ -117,7 +116,8 @@ Status ServingChild::on_outcome(const link::FrameHeader& header, ByteView payloa
     case link::Outcome::kInternal: outcome.code = OutcomeCode::kInternal; break;
     case link::Outcome::kNotRun: outcome.code = OutcomeCode::kNotRun; break;
   }
-  if (outcome.code != OutcomeCode::kOk && payload.size() > limits::kDetailBytes) return out_of_turn("detail");
+  if (outcome.code != OutcomeCode::kOk && payload.size() > limits::kDetailBytes)
+    return link::broken_frame("detail");
   outcome.bytes = text_of(payload);
   outcome.run_ns = std::max<std::int64_t>(0, header.time_ns);
   outcome.batch_size = std::clamp<std::uint32_t>(header.count, 1, limits::kQueuePerApiCount);
@@ -126,7 +126,7 @@ Status ServingChild::on_outcome(const link::FrameHeader& header, ByteView payloa
 }
 
 Status ServingChild::on_memory(const link::FrameHeader& header) {
-  if (!loaded_ || ++unasked_count_ > kUnaskedCount) return out_of_turn("memory");
+  if (!loaded_ || ++unasked_count_ > kUnaskedCount) return link::broken_frame("memory");
   if (listener_ != nullptr) listener_->on_memory(std::max<std::int64_t>(0, header.time_ns));
   return Ok{};
 }

@@ -1,5 +1,6 @@
-// server/instances/local/local_instance.h - One serving worker, as the host sees it, and the handle that its user holds.
-// Used by the local host only, on the event loop's one thread. Checks every word of the worker before a listener hears it.
+// server/instances/local/local_instance.h - One serving worker, as the host sees it, and the handle that its
+// user holds. Used by the local host only, on the event loop's one thread. Checks every word of the worker
+// before a listener hears it.
 #pragma once
 
 #include <memory>

@@ -88,7 +88,8 @@ Result<ZygoteProcess> ZygoteProcess::start(const LocalHostOptions& options) {
   ASSIGN_OR_RETURN(const std::string path, worker_path(options));
   ASSIGN_OR_RETURN(SocketPair pair, make_socket_pair());
   // dup2 onto itself would keep close-on-exec.
-  if (pair.theirs.get() == kControlDescriptor) pair.theirs.reset(::fcntl(kControlDescriptor, F_DUPFD_CLOEXEC, 10));
+  if (pair.theirs.get() == kControlDescriptor)
+    pair.theirs.reset(::fcntl(kControlDescriptor, F_DUPFD_CLOEXEC, 10));
   std::vector<std::string> arguments = {path, "--parent=" + std::to_string(::getpid())};
   if (options.worker_errors == LocalHostOptions::WorkerErrors::kKeep) arguments.emplace_back("--keep-stderr");
   std::vector<std::string> variables = environment();

@@ -1,5 +1,6 @@
-// server/instances/local/zygote_process.h - One run of noren-worker: started with a closed environment, ended for certain.
-// Used by the local host, on the event loop's thread (its end would end the zygote: that is who started it).
+// server/instances/local/zygote_process.h - One run of noren-worker: started with a closed environment, ended
+// for certain. Used by the local host, on the event loop's thread (its end would end the zygote: that is who
+// started it).
 #pragma once
 
 #include <string>

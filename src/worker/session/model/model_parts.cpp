@@ -44,7 +44,8 @@ class ModelServable final : public Servable {
   }
 
   Status format(std::size_t executor_index, std::span<const Tensor> outputs, Bytes& out) override {
-    ASSIGN_OR_RETURN(const std::string answer, format_answer(version_, output_names_[executor_index], outputs));
+    ASSIGN_OR_RETURN(const std::string answer,
+                     format_answer(version_, output_names_[executor_index], outputs));
     out.insert(out.end(), answer.begin(), answer.end());
     return Ok{};
   }
@@ -60,7 +61,8 @@ Result<std::unique_ptr<Servable>> open_model(ByteView package, const link::LoadR
   EngineOptions engine;
   engine.threads_count = static_cast<int>(options.threads_count);
   ASSIGN_OR_RETURN(auto model, ServableModel::open(package, engine));
-  // The first executor answers where a request names none; opening it now is part of the load, not of a request.
+  // The first executor answers where a request names none; opening it now is part of the load, not of a
+  // request.
   TRY(model->prepare(0));
   return std::unique_ptr<Servable>(std::make_unique<ModelServable>(std::move(model), options));
 }

@@ -1,4 +1,4 @@
-#include "link/frame.h"
+#include "link/frame_buffers.h"
 
 #include <algorithm>
 #include <cstring>
