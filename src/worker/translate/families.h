@@ -6,6 +6,16 @@
 namespace noren::worker {
 
 LayerFamily affine_layers();
+LayerFamily convolution_layers();
+LayerFamily fused_convolution_layers();
+LayerFamily sampled_convolution_layers();
+LayerFamily pooling_layers();
+LayerFamily embed_layers();
+LayerFamily recurrent_layers();
+LayerFamily normalization_layers();
+LayerFamily weight_normalization_layers();
+LayerFamily quantize_layers();
+LayerFamily quantized_weight_layers();
 LayerFamily activation_layers();
 LayerFamily arithmetic_layers();
 LayerFamily logical_layers();

@@ -53,9 +53,12 @@ void set_attribute(onnx::AttributeProto& proto, const Attribute& attribute) {
   } else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&attribute.value)) {
     proto.set_type(onnx::AttributeProto::INTS);
     for (const std::int64_t value : *integers) proto.add_ints(value);
-  } else {
+  } else if (const auto* reals = std::get_if<std::vector<float>>(&attribute.value)) {
     proto.set_type(onnx::AttributeProto::FLOATS);
-    for (const float value : std::get<std::vector<float>>(attribute.value)) proto.add_floats(value);
+    for (const float value : *reals) proto.add_floats(value);
+  } else {
+    proto.set_type(onnx::AttributeProto::STRINGS);
+    for (const std::string& value : std::get<std::vector<std::string>>(attribute.value)) proto.add_strings(value);
   }
 }
 

@@ -31,7 +31,8 @@ struct Value {
   std::int64_t count() const { return element_count(shape); }
 };
 
-using AttributeValue = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>, std::vector<float>>;
+using AttributeValue = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>, std::vector<float>,
+                                    std::vector<std::string>>;
 struct Attribute {
   std::string_view name;
   AttributeValue value;
@@ -42,6 +43,7 @@ struct Attribute {
   Attribute(std::string_view n, std::string v) : name(n), value(std::move(v)) {}
   Attribute(std::string_view n, std::vector<std::int64_t> v) : name(n), value(std::move(v)) {}
   Attribute(std::string_view n, std::vector<float> v) : name(n), value(std::move(v)) {}
+  Attribute(std::string_view n, std::vector<std::string> v) : name(n), value(std::move(v)) {}
 };
 using Attributes = std::vector<Attribute>;
 

@@ -22,7 +22,17 @@ constexpr LayerRefusal kRefusals[] = {
 
 std::span<const NamedFamily> all_families() {
   static const std::array kFamilies = {
-      NamedFamily{"Affine layers", affine_layers()},
+      NamedFamily{"Neural network layers", affine_layers()},
+      NamedFamily{"Neural network layers", convolution_layers()},
+      NamedFamily{"Neural network layers", fused_convolution_layers()},
+      NamedFamily{"Neural network layers", sampled_convolution_layers()},
+      NamedFamily{"Neural network layers", pooling_layers()},
+      NamedFamily{"Neural network layers", embed_layers()},
+      NamedFamily{"Neural network layers", recurrent_layers()},
+      NamedFamily{"Normalization", normalization_layers()},
+      NamedFamily{"Normalization", weight_normalization_layers()},
+      NamedFamily{"Quantization", quantize_layers()},
+      NamedFamily{"Quantization", quantized_weight_layers()},
       NamedFamily{"Activation functions", activation_layers()},
       NamedFamily{"Reduction", reduction_layers()},
       NamedFamily{"Arithmetic", arithmetic_layers()},

@@ -15,7 +15,9 @@ OperatorFamily indexing_operators();
 OperatorFamily matrix_operators();
 OperatorFamily random_image_operators();
 OperatorFamily random_operators();
+OperatorFamily quantize_operators();
 OperatorFamily sampling_operators();
+OperatorFamily window_operators();
 OperatorFamily selection_operators();
 
 }  // namespace noren::worker

@@ -6,7 +6,8 @@ std::vector<OperatorDefinition> all_operators() {
   std::vector<OperatorDefinition> all;
   for (const OperatorFamily family :
        {indexing_operators(), matrix_operators(), detection_operators(), image_augmentation_operators(),
-        random_image_operators(), random_operators(), sampling_operators(), selection_operators()})
+        random_image_operators(), random_operators(), quantize_operators(), sampling_operators(),
+        selection_operators(), window_operators()})
     all.insert(all.end(), family.begin(), family.end());
   return all;
 }
