@@ -76,14 +76,16 @@ closing_line() {
   awk '
     /tests passed, [0-9]+ tests failed out of [0-9]+/ {
       match($0, /[0-9]+ tests failed/); f = substr($0, RSTART) + 0
-      passed += $NF - f; failed += f; next }
-    /^N? ?[0-9]+ passed, [0-9]+ failed/ || /^=+ .*(passed|failed|error|skipped).* =+$/ {
-      line = $0; gsub(/[=,]/, " ", line); count = split(line, word, " ")
-      for (i = 2; i <= count; i++) {
-        if (word[i] == "passed") passed += word[i - 1]
-        if (word[i] == "failed" || word[i] ~ /^errors?$/) failed += word[i - 1]
-        if (word[i] == "skipped") skipped += word[i - 1] } }
-    END { printf "%d passed, %d failed", passed, failed
+      line[FILENAME] = ($NF - f) " passed, " f " failed" }
+    /^(=+ )?[0-9]+ (passed|failed|skipped|errors?|xfailed)(,| in )/ { line[FILENAME] = $0 }
+    END {
+      for (file in line) {
+        gsub(/[=,]/, " ", line[file]); count = split(line[file], word, " ")
+        for (i = 2; i <= count; i++) {
+          if (word[i] == "passed") passed += word[i - 1]
+          if (word[i] ~ /^(failed|errors?)$/) failed += word[i - 1]
+          if (word[i] == "skipped") skipped += word[i - 1] } }
+      printf "%d passed, %d failed", passed, failed
       if (skipped) printf ", %d skipped", skipped
       print "" }
   ' "$logs"/*.log
