@@ -10,8 +10,8 @@
 
 namespace noren::worker {
 
-/// rows x columns x samples_count values, their bits as stored (signed ones are not extended), colours interleaved,
-/// YBR turned into RGB.
+/// rows x columns x samples_count values, their bits as stored (signed ones are not extended), colours
+/// interleaved, YBR turned into RGB.
 Result<std::vector<std::uint32_t>> read_dicom_pixels(const DicomDataset& dataset);
 
 }  // namespace noren::worker

@@ -54,7 +54,8 @@ Status fit_channels(Picture& picture, std::int64_t channels) {
     keep_channels(picture, static_cast<int>(channels));
     return Ok{};
   }
-  return invalid("the picture has " + std::to_string(picture.channels_count) + " channels, the input takes " +
+  return invalid("the picture has " + std::to_string(picture.channels_count) +
+                 (picture.channels_count == 1 ? " channel" : " channels") + ", the input takes " +
                  std::to_string(channels) + " (grey, colour and alpha are not converted)");
 }
 
@@ -93,8 +94,7 @@ void to_8_bits(Picture& picture) {
 Status convert_channels(Picture& picture, std::int64_t channels) {
   if (picture.bits_count == 16) to_8_bits(picture);
   if (channels == kFree || channels == picture.channels_count) return Ok{};
-  if (picture.has_alpha() && channels < picture.channels_count)
-    keep_channels(picture, picture.channels_count - 1);
+  if (picture.has_alpha()) keep_channels(picture, picture.channels_count - 1);
   if (picture.channels_count == 1 && channels == 3) grey_to_colour(picture);
   if (picture.channels_count == 3 && channels == 1) colour_to_grey(picture);
   return fit_channels(picture, channels);

@@ -97,6 +97,4 @@ Result<Tensor> decode_media(MediaType type, ByteView file, const MediaTarget& ta
   }
 }
 
-void warm_up_media() {}
-
 }  // namespace noren::worker
