@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/secret.h"
+#include "domain/ip_network.h"
 
 namespace noren {
 
@@ -43,6 +44,8 @@ struct PublishedApi {
   std::uint64_t body_limit_bytes = 0;
   std::int64_t deadline_ms = 0;
   std::uint32_t queue_limit_count = 0;
+
+  std::vector<IpNetwork> allowed_networks;  ///< empty: callers may come from anywhere
 
   int instances_count = 1;   ///< dedicated
   int threads_count = 1;

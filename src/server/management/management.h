@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,13 @@ struct ManagementResponse {
 class ManagementService {
  public:
   virtual ~ManagementService() = default;
+  /// Before a body over limits::kBodyInlineBytes is received: nothing to go on, or the answer that refuses it. Sees the head only.
+  /// `reply` is called exactly once, on any thread. Without an own version, every large body is received.
+  virtual void check_head(const ManagementRequest& head,
+                          std::function<void(std::optional<ManagementResponse>)> reply) {
+    static_cast<void>(head);
+    reply(std::nullopt);
+  }
   /// `reply` is called exactly once, on any thread.
   virtual void handle(ManagementRequest request, std::function<void(ManagementResponse)> reply) = 0;
 };

@@ -83,7 +83,7 @@ class Exchange {
   virtual void resume() = 0;
 
  protected:
-  ~Exchange() = default;
+  virtual ~Exchange() = default;
   /// False: resume() follows when the result is there.
   virtual bool begin_body(const BodyRules& rules) = 0;
   virtual BodyResult take_body() = 0;

@@ -20,7 +20,7 @@ class ChunkSink {
   virtual void on_chunk_data(std::string_view data) = 0;
 
  protected:
-  ~ChunkSink() = default;
+  virtual ~ChunkSink() = default;
 };
 
 class HeadParser {

@@ -1,0 +1,86 @@
+// What the data plane knows of one API besides the catalog: its permits, queue and workers. Event loop only.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/intrusive/list.hpp>
+
+#include "domain/catalog.h"
+#include "domain/dispatch_policy.h"
+#include "domain/overload.h"
+#include "server/data_plane/call.h"
+#include "server/data_plane/data_plane.h"
+#include "server/instances/instance.h"
+
+namespace noren::server {
+
+template <typename Tag>
+using AutoHook =
+    boost::intrusive::list_base_hook<boost::intrusive::tag<Tag>,
+                                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+template <typename T, typename Tag>
+using HookList =
+    boost::intrusive::list<T, boost::intrusive::base_hook<AutoHook<Tag>>, boost::intrusive::constant_time_size<false>>;
+
+struct QueueTag;
+class Worker;
+
+/// A request in a queue or with a worker. Lives until its outcome, its worker's end, or until it is dropped from the queue.
+struct Call : AutoHook<QueueTag> {
+  std::uint64_t id = 0;
+  ApiState* api = nullptr;
+  RequestBody body;
+  MonotonicNs deadline_ns = 0;
+  MonotonicNs sent_ns = 0;
+  MonotonicNs abandoned_ns = 0;  ///< 0: somebody waits
+  CallListener* listener = nullptr;
+  Worker* worker = nullptr;  ///< null: waits in the API's queue
+  int blamed_count = 0;      ///< workers that died while they may have run this
+  int moved_count = 0;       ///< workers that it lost in any way
+  bool suspect = false;      ///< runs alone from now on
+  bool overdue = false;
+};
+using CallQueue = HookList<Call, QueueTag>;
+
+struct TokenRingTag;
+struct StartRingTag;
+struct ActiveTag;
+
+struct ApiState : AutoHook<TokenRingTag>,
+                  AutoHook<StartRingTag>,
+                  AutoHook<ActiveTag>,
+                  std::enable_shared_from_this<ApiState> {
+  // Catalog.
+  CatalogSnapshot snapshot;
+  const PublishedApi* api = nullptr;  ///< in the snapshot
+  bool published = true;              ///< false: deleted, and what is under way ends
+
+  // Admission.
+  UsageCounters::FreePermits permits;
+  bool lease_is_asked = false;
+  bool lease_is_empty = false;  ///< the last answer was: nothing is left
+  MonotonicNs lease_asked_ns = 0;
+  std::deque<AdmissionWaiter*> waiters;
+
+  // Dispatch.
+  OverloadGuard guard;
+  CallQueue waiting;
+  std::size_t waiting_count = 0;
+  std::size_t held_count = 0;
+  std::vector<std::shared_ptr<Worker>> workers;
+  std::int64_t charge_bytes = 0;  ///< what a worker of the current version is expected to take; 0: not known
+  std::string charge_hash;        ///< the package that charge_bytes was measured on
+  std::int64_t start_ns = 0;      ///< what the last start took
+  int failures_count = 0;         ///< starts that failed, or workers lost, in a row
+  MonotonicNs retry_at_ns = 0;
+  std::string failure_reason;
+  DesiredState desired;
+
+  std::size_t under_way_count() const { return waiting_count + held_count; }
+  bool is_dedicated() const { return api->type == ExecutionType::kDedicated; }
+};
+
+}  // namespace noren::server

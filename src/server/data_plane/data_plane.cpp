@@ -1,0 +1,187 @@
+#include "server/data_plane/data_plane.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "server/data_plane/admission.h"
+#include "server/data_plane/dispatch.h"
+
+namespace noren::server {
+namespace {
+
+constexpr std::int64_t kPassMs = 1'000;  // schedules are looked at, usage is stored
+
+}  // namespace
+
+class DataPlane::Impl {
+ public:
+  Impl(DataPlaneParts parts, DataPlaneOptions options)
+      : parts_(std::move(parts)),
+        options_(options),
+        dispatch_(parts_, options_),
+        admission_(parts_, options_, dispatch_),
+        alarm_(parts_.loop, [this] { pass(); }),
+        alive_(std::make_shared<bool>(true)) {
+    options_.cpu_tokens_count = std::max(1, options_.cpu_tokens_count);
+    for (const UsageCounters::InDoubt& each : parts_.usage.in_doubt())
+      log(LogLevel::kWarning, "usage.in_doubt", {{"api_number", std::int64_t{each.api_number}},
+                                                 {"permits", std::int64_t{each.permits_count}}});
+    alarm_.set(parts_.clock.monotonic_ns() + kPassMs * 1'000'000);
+  }
+
+  ~Impl() {
+    kill_all();
+    for (const auto& [id, state] : by_id_) dispatch_.forget_calls(*state);
+    for (const auto& state : retired_) dispatch_.forget_calls(*state);
+  }
+
+  void apply(const CatalogSnapshot& snapshot) {
+    for (const PublishedApi& api : snapshot->apis()) {
+      const auto found = by_id_.find(api.id);
+      // An id that was deleted and is published again is another API.
+      if (found != by_id_.end() && found->second->api->number != api.number) retire(*found->second);
+      auto& state = by_id_[api.id];
+      if (!state || state->api->number != api.number) state = make_state(api);
+      const bool was_free = state->api != nullptr && state->api->owner_plan == Plan::kFree;
+      state->snapshot = snapshot;
+      state->api = &api;
+      state->desired = desired_of(api);
+      if (was_free && api.owner_plan != Plan::kFree) admission_.give_up_lease(*state);
+    }
+    for (auto at = by_id_.begin(); at != by_id_.end();) {
+      if (at->second->snapshot == snapshot) {
+        dispatch_.on_api_changed(*at->second);
+        ++at;
+      } else {
+        retire(*at->second);
+        at = by_id_.erase(at);
+      }
+    }
+    bury_finished();
+  }
+
+  void set_planner(SchedulePlanner planner) {
+    planner_ = std::move(planner);
+    plan_schedules();
+  }
+
+  Admitted admit(const CallerHead& head, AdmissionWaiter& waiter) {
+    static const std::shared_ptr<ApiState> kNobody;
+    const auto found = by_id_.find(head.api_id);
+    const auto& state = found == by_id_.end() ? kNobody : found->second;
+    Admitted result = admission_.admit(state, head, waiter);
+    if (const auto* refused = std::get_if<Refused>(&result); refused != nullptr && refused->refusal != Refusal::kInvalidKey)
+      parts_.usage.add(state->api->number, UsageClass::kRefused);
+    return result;
+  }
+
+  std::optional<CallResult> call(ApiState& state, RequestBody body, CallListener& listener) {
+    return dispatch_.submit(state, std::move(body), listener);
+  }
+  void abandon(CallListener& listener) { dispatch_.abandon(listener); }
+
+  std::optional<ApiStatus> status(std::string_view id) const {
+    const auto found = by_id_.find(id);
+    if (found == by_id_.end()) return std::nullopt;
+    return dispatch_.status_of(*found->second);
+  }
+
+  void kill_all() {
+    dispatch_.begin_stop();
+    for (const auto& [id, state] : by_id_) dispatch_.stop(*state);
+    for (const auto& state : retired_) dispatch_.stop(*state);
+  }
+
+  const Dispatch& dispatch() const { return dispatch_; }
+
+ private:
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+
+  std::shared_ptr<ApiState> make_state(const PublishedApi& api) {
+    auto state = std::make_shared<ApiState>();
+    state->api = &api;
+    state->permits = parts_.usage.free_permits(api.number);
+    return state;
+  }
+
+  void retire(ApiState& state) {
+    state.published = false;
+    admission_.give_up_lease(state);
+    dispatch_.on_api_changed(state);
+    retired_.push_back(state.shared_from_this());
+  }
+
+  void bury_finished() {
+    std::erase_if(retired_, [](const auto& state) { return Dispatch::is_finished(*state); });
+  }
+
+  DesiredState desired_of(const PublishedApi& api) const {
+    if (!planner_ || api.type != ExecutionType::kDedicated) return {};
+    return planner_(api, parts_.clock.wall_us());
+  }
+
+  void plan_schedules() {
+    for (const auto& [id, state] : by_id_) {
+      const DesiredState desired = desired_of(*state->api);
+      const bool changed = desired.running != state->desired.running;
+      state->desired = desired;
+      if (changed) dispatch_.on_api_changed(*state);
+    }
+  }
+
+  void pass() {
+    if (planner_) plan_schedules();
+    bury_finished();
+    store_usage();
+    alarm_.set(parts_.clock.monotonic_ns() + kPassMs * 1'000'000);
+  }
+
+  void store_usage() {
+    if (!parts_.store_usage || storing_) return;
+    std::vector<UsageRow> rows = failed_rows_ ? parts_.usage.all_rows() : parts_.usage.take_changed_rows();
+    if (rows.empty()) return;
+    storing_ = true;
+    parts_.store_usage(rows, [this, rows, alive = std::weak_ptr<bool>(alive_)](const Status& status) {
+      if (alive.expired()) return;
+      storing_ = false;
+      failed_rows_ = !status.ok();
+      if (status.ok()) return parts_.usage.on_stored(rows);
+      log(LogLevel::kWarning, "usage.not_stored", {{"reason", describe(status.error())}});
+    });
+  }
+
+  DataPlaneParts parts_;
+  DataPlaneOptions options_;
+  Dispatch dispatch_;
+  Admission admission_;
+  Alarm alarm_;
+  SchedulePlanner planner_;
+  std::unordered_map<std::string, std::shared_ptr<ApiState>, TextHash, std::equal_to<>> by_id_;
+  std::vector<std::shared_ptr<ApiState>> retired_;
+  std::shared_ptr<bool> alive_;
+  bool storing_ = false;
+  bool failed_rows_ = false;
+};
+
+DataPlane::DataPlane(DataPlaneParts parts, DataPlaneOptions options)
+    : impl_(std::make_unique<Impl>(std::move(parts), options)) {}
+DataPlane::~DataPlane() = default;
+
+void DataPlane::apply(CatalogSnapshot snapshot) { impl_->apply(snapshot); }
+void DataPlane::set_planner(SchedulePlanner planner) { impl_->set_planner(std::move(planner)); }
+Admitted DataPlane::admit(const CallerHead& head, AdmissionWaiter& waiter) { return impl_->admit(head, waiter); }
+void DataPlane::stop_waiting(AdmissionWaiter& waiter) { Admission::stop_waiting(waiter); }
+std::optional<CallResult> DataPlane::call(const Permit& permit, RequestBody body, CallListener& listener) {
+  return impl_->call(*permit.state_, std::move(body), listener);
+}
+void DataPlane::abandon(CallListener& listener) { impl_->abandon(listener); }
+std::optional<ApiStatus> DataPlane::status(std::string_view api_id) const { return impl_->status(api_id); }
+std::size_t DataPlane::calls_count() const { return impl_->dispatch().calls_count(); }
+std::size_t DataPlane::workers_count() const { return impl_->dispatch().workers_count(); }
+void DataPlane::kill_all() { impl_->kill_all(); }
+
+}  // namespace noren::server

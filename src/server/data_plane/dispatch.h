@@ -1,0 +1,127 @@
+// Dispatch: which worker runs which request, and which workers there are. Event loop only.
+//
+// A request waits in its API's queue until a worker of the API has credit for it and a CPU token to run with. Tokens go round
+// the APIs: a worker keeps its token while it has work, for one turn at most when others wait.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "domain/instance_plan.h"
+#include "server/data_plane/api_state.h"
+#include "server/data_plane/worker.h"
+
+namespace noren::server {
+
+class Dispatch {
+ public:
+  Dispatch(DataPlaneParts& parts, const DataPlaneOptions& options);
+  ~Dispatch();
+
+  std::optional<CallResult> submit(ApiState& api, RequestBody body, CallListener& listener);
+  void abandon(CallListener& listener);
+
+  /// Settings, version, ON/OFF or schedule of the API changed.
+  void on_api_changed(ApiState& api);
+  /// Why calls of the API can't be taken now; nothing: they can.
+  std::optional<Refused> refusal_of(const ApiState& api, MonotonicNs now_ns) const;
+  OverloadInput overload_input(const ApiState& api) const;
+  ApiStatus status_of(const ApiState& api) const;
+  /// Nothing is under way, and no worker is left: the state may go.
+  static bool is_finished(const ApiState& api) { return api.workers.empty() && api.under_way_count() == 0; }
+
+  /// Nothing is taken any more; stop() then ends what there is, one API at a time.
+  void begin_stop() { stopped_ = true; }
+  void stop(ApiState& api);
+  /// At the end of the program: nobody is told any more.
+  void forget_calls(ApiState& api);
+  std::size_t calls_count() const { return calls_count_; }
+  std::size_t workers_count() const { return workers_count_; }
+  void wake_at(MonotonicNs when_ns) { alarm_.set(when_ns); }
+
+  // Of workers.
+  void on_ready(Worker& worker, const LoadReport& report);
+  void on_outcome(Worker& worker, std::uint64_t call_id, CallOutcome outcome);
+  void on_memory(Worker& worker, std::int64_t private_bytes);
+  void on_exit(Worker& worker, const ExitReport& report);
+
+ private:
+  MonotonicNs now_ns() const { return parts_.clock.monotonic_ns(); }
+
+  // Calls (dispatch.cpp).
+  Call& make_call(ApiState& api, RequestBody body, CallListener& listener);
+  void recycle(Call& call);
+  void finish(Call& call, CallResult result);
+  void serve(ApiState& api);
+  Worker* choose_worker(ApiState& api, const Call& call);
+  bool can_take(const Worker& worker, const Call& call) const;
+  void hand_over(Worker& worker, Call& call);
+  void unlink_held(Worker& worker, Call& call);
+  void unlink_waiting(Call& call);
+  void queue_again(Call& call);
+  void settle_lost_calls(Worker& worker, const ExitReport& report);
+  void lose(Call& call, const ExitReport& report, const Worker& worker);
+  static void measure(Worker& worker, MonotonicNs now);
+  CallResult result_of(const ApiState& api, CallOutcome outcome) const;
+  void after_outcome(Worker& worker);
+
+  // Tokens (dispatch.cpp).
+  int tokens_needed(const Worker& worker) const;
+  bool may_run(const Worker& worker, MonotonicNs now) const;
+  void take_tokens(Worker& worker);
+  void release_tokens(Worker& worker);
+  void grant_tokens();
+
+  // Workers (worker_pool.cpp).
+  void want_worker(ApiState& api);
+  void start_worker(ApiState& api);
+  void launch(Worker& worker, Package package);
+  void start_failed(ApiState& api, const std::string& reason);
+  bool make_room(std::int64_t needed_bytes);
+  std::int64_t expected_charge(const ApiState& api) const;
+  void charge(Worker& worker, std::int64_t bytes);
+  void go_idle(Worker& worker);
+  void drain(Worker& worker);
+  void kill(Worker& worker);
+  void bury(Worker& worker);
+  void retry_starts();
+  void fail_waiting(ApiState& api);
+  void drain_outdated(ApiState& api);
+  /// Brings the workers of an API towards what is wanted.
+  void tend(ApiState& api);
+  void tend_dedicated(ApiState& api);
+  InstanceView view_of(const ApiState& api) const;
+  bool is_wanted(const ApiState& api) const;
+  int workers_limit(const ApiState& api) const;
+
+  // Deadlines (dispatch_deadlines.cpp).
+  void tick();
+  void expire_waiting(ApiState& api, MonotonicNs now);
+  MonotonicNs watch_held(Worker& worker, MonotonicNs now);
+  MonotonicNs tick_api(ApiState& api, MonotonicNs now);
+  MonotonicNs stop_aged(MonotonicNs now);
+
+  DataPlaneParts& parts_;
+  const DataPlaneOptions& options_;
+  Alarm alarm_;
+
+  std::uint64_t next_call_id_ = 1;
+  std::vector<std::unique_ptr<Call>> spare_calls_;
+  std::size_t calls_count_ = 0;
+
+  int tokens_used_count_ = 0;
+  HookList<ApiState, TokenRingTag> token_ring_;
+  HookList<ApiState, StartRingTag> start_ring_;
+  HookList<ApiState, ActiveTag> active_;  ///< with calls, or with a time to look again
+  HookList<Worker, IdleTag> idle_;        ///< per request, least recently used first
+  std::vector<std::shared_ptr<Worker>> graveyard_;
+  std::size_t workers_count_ = 0;
+  std::size_t starting_count_ = 0;
+  std::int64_t charged_bytes_ = 0;
+  std::unordered_map<std::string, std::weak_ptr<const UniqueFd>> packages_;
+  bool stopped_ = false;
+};
+
+}  // namespace noren::server

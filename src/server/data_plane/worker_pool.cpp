@@ -1,0 +1,368 @@
+// Which workers there are: started on demand or by plan, charged for their memory, evicted, replaced.
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "server/data_plane/dispatch.h"
+
+namespace noren::server {
+namespace {
+
+/// What a worker of an unknown model is expected to take: a process of its own, and its package twice.
+constexpr std::int64_t kWorkerBaseBytes = 10 * static_cast<std::int64_t>(limits::kMiB);
+/// A per-request model that failed to start this often is left alone for a while.
+constexpr int kStartFailuresCount = 2;
+constexpr int kBatchLimitCount = 32;
+
+}  // namespace
+
+void Worker::on_ready(const LoadReport& report) { dispatch.on_ready(*this, report); }
+void Worker::on_outcome(std::uint64_t call_id, CallOutcome outcome) {
+  dispatch.on_outcome(*this, call_id, std::move(outcome));
+}
+void Worker::on_memory(std::int64_t private_bytes) { dispatch.on_memory(*this, private_bytes); }
+void Worker::on_exit(const ExitReport& report) { dispatch.on_exit(*this, report); }
+
+bool Dispatch::is_wanted(const ApiState& api) const {
+  return !stopped_ && api.published && api.api->enabled && api.desired.running;
+}
+
+int Dispatch::workers_limit(const ApiState& api) const {
+  if (api.is_dedicated()) return std::max(1, api.api->instances_count);
+  return options_.workers_per_api_count > 0 ? options_.workers_per_api_count : options_.cpu_tokens_count;
+}
+
+void Dispatch::on_api_changed(ApiState& api) { tend(api); }
+
+void Dispatch::tend(ApiState& api) {
+  if (api.charge_hash != api.api->package_hash) {
+    api.charge_hash = api.api->package_hash;
+    api.charge_bytes = 0;
+  }
+  if (api.is_dedicated()) return tend_dedicated(api);
+  // Per request: what is admitted is still served; after that nothing stays that is not wanted.
+  if (!is_wanted(api) && api.under_way_count() == 0)
+    for (const auto& worker : std::vector<std::shared_ptr<Worker>>(api.workers)) kill(*worker);
+  if (!is_wanted(api)) return;
+  const bool has_current = std::any_of(api.workers.begin(), api.workers.end(),
+                                       [](const auto& worker) { return worker->is_live() && !worker->is_outdated(); });
+  const bool has_old = std::any_of(api.workers.begin(), api.workers.end(),
+                                   [](const auto& worker) { return worker->is_live() && worker->is_outdated(); });
+  // A warm API stays warm: the new version is loaded beside the old one, which serves until then.
+  if (has_old && !has_current && api.retry_at_ns == 0) start_worker(api);
+}
+
+void Dispatch::tend_dedicated(ApiState& api) {
+  const MonotonicNs now = now_ns();
+  const InstancePlan plan = plan_instances(view_of(api), now);
+  if (plan.drain_all) {
+    for (const auto& worker : std::vector<std::shared_ptr<Worker>>(api.workers)) drain(*worker);
+    api.failures_count = 0;
+    api.retry_at_ns = 0;
+  }
+  if (plan.drain_outdated) drain_outdated(api);
+  for (int i = 0; i < plan.start_count; ++i) {
+    static_cast<void>(make_room(expected_charge(api)));
+    start_worker(api);
+  }
+  if (plan.look_again_ns != 0) {
+    if (!api.AutoHook<ActiveTag>::is_linked()) active_.push_back(api);
+    wake_at(plan.look_again_ns);
+  }
+}
+
+InstanceView Dispatch::view_of(const ApiState& api) const {
+  InstanceView view;
+  view.wanted = is_wanted(api);
+  view.wanted_count = workers_limit(api);
+  view.failures_count = api.failures_count;
+  view.retry_at_ns = api.retry_at_ns;
+  for (const auto& worker : api.workers) {
+    const bool is_old = worker->is_outdated();
+    switch (worker->phase) {
+      case Worker::Phase::kFetching: view.loading_count += is_old ? 0 : 1; break;
+      case Worker::Phase::kStarting: view.building_count += is_old ? 0 : 1; break;
+      case Worker::Phase::kReady: ++(is_old ? view.outdated_count : view.ready_count); break;
+      case Worker::Phase::kDraining: ++view.draining_count; break;
+      case Worker::Phase::kDying:
+      case Worker::Phase::kGone: break;
+    }
+  }
+  return view;
+}
+
+ApiStatus Dispatch::status_of(const ApiState& api) const {
+  ApiStatus status;
+  const InstanceView view = view_of(api);
+  const MonotonicNs now = now_ns();
+  if (api.is_dedicated())
+    status.state = describe_instances(view, now);
+  else if (!is_wanted(api))
+    status.state = InstanceState::kStopped;
+  else
+    status.state = now < api.retry_at_ns ? InstanceState::kRetrying : InstanceState::kRunning;
+  if (status.state == InstanceState::kRetrying || status.state == InstanceState::kFailed)
+    status.reason = api.failure_reason;
+  status.ready_count = view.ready_count + view.outdated_count;
+  for (const auto& worker : api.workers) status.private_bytes += worker->charged_bytes;
+  status.next_start_us = api.desired.next_start_us;
+  return status;
+}
+
+/// Nobody could take the front of the queue: see whether another worker helps.
+void Dispatch::want_worker(ApiState& api) {
+  if (api.is_dedicated() || stopped_ || api.AutoHook<StartRingTag>::is_linked()) return;
+  StartInput input;
+  input.limit_count = workers_limit(api);
+  input.free_tokens_count = options_.cpu_tokens_count - tokens_used_count_;
+  input.waiting_count = api.waiting_count;
+  input.start_ns = api.start_ns;
+  for (const auto& worker : api.workers) {
+    if (!worker->is_live()) continue;
+    ++input.live_count;
+    if (worker->phase != Worker::Phase::kReady) ++input.starting_count;
+    input.service_ns = std::max(input.service_ns, worker->service_ns());
+  }
+  if (!should_start_worker(input) || now_ns() < api.retry_at_ns) return;
+  const std::size_t starts_limit = static_cast<std::size_t>(std::max(2, options_.cpu_tokens_count));
+  if (starting_count_ >= starts_limit || !make_room(expected_charge(api))) {
+    start_ring_.push_back(api);
+    return;
+  }
+  start_worker(api);
+}
+
+/// Tries the starts again that had no memory, or too many others beside them.
+void Dispatch::retry_starts() {
+  for (std::size_t left = start_ring_.size(); left > 0 && !start_ring_.empty(); --left) {
+    ApiState& api = start_ring_.front();
+    start_ring_.pop_front();
+    serve(api);
+  }
+}
+
+std::int64_t Dispatch::expected_charge(const ApiState& api) const {
+  return api.charge_bytes > 0 ? api.charge_bytes : kWorkerBaseBytes;
+}
+
+/// Evicts unused workers until the bytes fit. What does not fit although nothing else is there may try.
+bool Dispatch::make_room(std::int64_t needed_bytes) {
+  std::vector<std::int64_t> sizes;
+  if (charged_bytes_ + needed_bytes > options_.memory_budget_bytes)
+    for (const Worker& worker : idle_) sizes.push_back(worker.charged_bytes);
+  const std::size_t count = eviction_count(sizes, charged_bytes_, needed_bytes, options_.memory_budget_bytes);
+  for (std::size_t i = 0; i < count; ++i) kill(idle_.front());
+  return charged_bytes_ + needed_bytes <= options_.memory_budget_bytes || charged_bytes_ == 0;
+}
+
+void Dispatch::charge(Worker& worker, std::int64_t bytes) {
+  charged_bytes_ += bytes - worker.charged_bytes;
+  worker.charged_bytes = bytes;
+}
+
+void Dispatch::start_worker(ApiState& api) {
+  const auto worker = std::make_shared<Worker>(*this, api);
+  worker->version_label = api.api->version_label;
+  worker->package_hash = api.api->package_hash;
+  worker->batch_limit_count = api.api->batching ? kBatchLimitCount : 1;
+  worker->started_ns = now_ns();
+  api.workers.push_back(worker);
+  ++workers_count_;
+  ++starting_count_;
+  charge(*worker, expected_charge(api));
+  if (Package package = packages_[worker->package_hash].lock()) return launch(*worker, std::move(package));
+  parts_.load_package(worker->package_hash, [this, weak = std::weak_ptr<Worker>(worker)](Result<Package> package) {
+    const auto self = weak.lock();
+    if (!self || self->phase != Worker::Phase::kFetching) return;
+    if (package.ok()) {
+      packages_[self->package_hash] = *package;
+      return launch(*self, std::move(package).value());
+    }
+    on_exit(*self, ExitReport{ExitKind::kLoadFailed, 0, describe(package.error())});
+  });
+}
+
+void Dispatch::launch(Worker& worker, Package package) {
+  const PublishedApi& api = *worker.api.api;
+  InstanceSpec spec;
+  spec.api_id = api.id;
+  spec.package = std::move(package);
+  spec.version_label = worker.version_label;
+  spec.inflated_body_limit_bytes = api.body_limit_bytes;
+  spec.memory_limit_bytes = options_.worker_memory_limit_bytes;
+  spec.threads_count = api.threads_count;
+  spec.device = api.on_gpu ? DeviceKind::kGpu : DeviceKind::kCpu;
+  spec.batch_limit_count = worker.batch_limit_count;
+  spec.refuse_dicom_and_wav = api.type == ExecutionType::kPerRequest;
+  spec.keep_output_names = api.keep_output_names;
+  worker.phase = Worker::Phase::kStarting;
+  worker.instance = parts_.host.start(std::move(spec), worker);
+  serve(worker.api);  // the first request may travel ahead
+}
+
+void Dispatch::on_ready(Worker& worker, const LoadReport& report) {
+  if (worker.phase != Worker::Phase::kStarting) return;
+  ApiState& api = worker.api;
+  const MonotonicNs now = now_ns();
+  worker.phase = Worker::Phase::kReady;
+  worker.ready_ns = worker.last_event_ns = now;
+  worker.batchable = report.batchable;
+  worker.window_count = credit_window({0, worker.batchable, worker.batch_limit_count});
+  --starting_count_;
+  api.start_ns = now - worker.started_ns;
+  if (!api.is_dedicated()) api.failures_count = 0;
+  on_memory(worker, report.private_bytes);
+  // A request that travelled ahead runs now, whether there is a token for it or not; others wait the longer.
+  if (worker.held_count > 0)
+    take_tokens(worker);
+  else
+    go_idle(worker);
+  serve(api);
+  if (api.is_dedicated())
+    tend(api);
+  else if (!worker.is_outdated())
+    drain_outdated(api);
+  retry_starts();
+}
+
+void Dispatch::on_memory(Worker& worker, std::int64_t private_bytes) {
+  ApiState& api = worker.api;
+  if (worker.package_hash == api.charge_hash) api.charge_bytes = std::max(api.charge_bytes, private_bytes);
+  if (private_bytes > worker.charged_bytes || worker.charged_bytes == kWorkerBaseBytes) charge(worker, private_bytes);
+  static_cast<void>(make_room(0));
+}
+
+void Dispatch::go_idle(Worker& worker) {
+  worker.idle_since_ns = now_ns();
+  if (!is_wanted(worker.api)) return drain(worker);
+  if (worker.api.is_dedicated()) return;
+  idle_.push_back(worker);
+  wake_at(worker.idle_since_ns + options_.warm_age_ms * 1'000'000);
+  if (!start_ring_.empty()) retry_starts();
+}
+
+void Dispatch::drain(Worker& worker) {
+  if (worker.phase != Worker::Phase::kReady) return kill(worker);
+  if (worker.AutoHook<IdleTag>::is_linked()) worker.AutoHook<IdleTag>::unlink();
+  worker.phase = Worker::Phase::kDraining;
+  worker.instance->drain();
+}
+
+void Dispatch::drain_outdated(ApiState& api) {
+  for (const auto& worker : std::vector<std::shared_ptr<Worker>>(api.workers))
+    if (worker->is_live() && worker->is_outdated()) drain(*worker);
+}
+
+void Dispatch::kill(Worker& worker) {
+  if (worker.phase == Worker::Phase::kDying || worker.phase == Worker::Phase::kGone) return;
+  if (worker.AutoHook<IdleTag>::is_linked()) worker.AutoHook<IdleTag>::unlink();
+  if (worker.phase == Worker::Phase::kFetching || worker.phase == Worker::Phase::kStarting) --starting_count_;
+  worker.killed_by_us = true;
+  // An unused one gives its memory back at once as far as the budget goes: its successor may start while it ends.
+  if (worker.held_count == 0) charge(worker, 0);
+  const bool has_process = worker.instance != nullptr;
+  worker.phase = Worker::Phase::kDying;
+  if (has_process) return worker.instance->kill();
+  on_exit(worker, ExitReport{ExitKind::kKilled, 0, {}});
+}
+
+void Dispatch::on_exit(Worker& worker, const ExitReport& report) {
+  if (worker.phase == Worker::Phase::kGone) return;
+  ApiState& api = worker.api;
+  const bool was_starting = worker.phase == Worker::Phase::kFetching || worker.phase == Worker::Phase::kStarting;
+  const bool was_expected = worker.killed_by_us || worker.phase == Worker::Phase::kDraining ||
+                            report.kind == ExitKind::kHostLost;
+  if (was_starting) --starting_count_;
+  worker.phase = Worker::Phase::kGone;
+  if (worker.AutoHook<IdleTag>::is_linked()) worker.AutoHook<IdleTag>::unlink();
+  release_tokens(worker);
+  charge(worker, 0);
+  const std::shared_ptr<Worker> keep = worker.shared_from_this();
+  bury(worker);
+  if (!was_expected) {
+    log(LogLevel::kWarning, "worker.lost", {{"api", api.api->id}, {"signal", report.signal}, {"reason", report.reason}});
+    const bool was_stable = !was_starting && now_ns() - worker.ready_ns > kStableMs * 1'000'000;
+    if (was_stable) api.failures_count = 0;
+    if (was_starting || api.is_dedicated()) start_failed(api, report.reason);
+  }
+  settle_lost_calls(worker, report);
+  if (!stopped_) {
+    if (was_starting && api.retry_at_ns != 0 && !api.is_dedicated()) fail_waiting(api);
+    tend(api);
+    serve(api);
+    grant_tokens();
+    retry_starts();
+  }
+}
+
+/// Out of the API's list now, destroyed when no callback of it can be on the stack any more.
+void Dispatch::bury(Worker& worker) {
+  auto& workers = worker.api.workers;
+  const auto found =
+      std::find_if(workers.begin(), workers.end(), [&worker](const auto& each) { return each.get() == &worker; });
+  CHECK(found != workers.end());
+  graveyard_.push_back(std::move(*found));
+  workers.erase(found);
+  --workers_count_;
+  wake_at(now_ns());
+}
+
+void Dispatch::start_failed(ApiState& api, const std::string& reason) {
+  ++api.failures_count;
+  api.failure_reason = reason.empty() ? "the worker died" : reason;
+  if (!api.is_dedicated() && api.failures_count < kStartFailuresCount) return;
+  api.retry_at_ns = now_ns() + restart_delay_ms(api.failures_count) * 1'000'000;
+  if (!api.AutoHook<ActiveTag>::is_linked()) active_.push_back(api);
+  wake_at(api.retry_at_ns);
+}
+
+/// The model can't be started: nobody in its queue is served by waiting.
+void Dispatch::fail_waiting(ApiState& api) {
+  const bool somebody_serves = !stopped_ && std::any_of(api.workers.begin(), api.workers.end(),
+                                           [](const auto& worker) { return worker->is_live(); });
+  while (!somebody_serves && !api.waiting.empty()) {
+    Call& call = api.waiting.front();
+    unlink_waiting(call);
+    CallResult result;
+    result.refused = Refused{Refusal::kInternal, InstanceState::kRetrying, 0, 0, {}};
+    finish(call, std::move(result));
+  }
+}
+
+std::optional<Refused> Dispatch::refusal_of(const ApiState& api, MonotonicNs now) const {
+  Refused refused{Refusal::kNotRunning, InstanceState::kStopped, 0, api.desired.next_start_us, {}};
+  constexpr std::int32_t kOffRetryS = 60;
+  if (!is_wanted(api)) {
+    const std::int64_t wait_us = api.desired.next_start_us - parts_.clock.wall_us();
+    refused.retry_after_s = api.desired.next_start_us == 0
+                                ? kOffRetryS
+                                : static_cast<std::int32_t>(std::clamp<std::int64_t>(wait_us / 1'000'000 + 1, 1, 86'400));
+    if (api.published && api.api->enabled && api.is_dedicated())
+      refused.state = describe_instances(view_of(api), now);
+    return refused;
+  }
+  const std::int64_t retry_in_ns = api.retry_at_ns - now;
+  refused.retry_after_s = retry_in_ns > 0 ? static_cast<std::int32_t>(retry_in_ns / 1'000'000'000 + 1) : 1;
+  if (api.is_dedicated()) {
+    refused.state = describe_instances(view_of(api), now);
+    if (refused.state == InstanceState::kFailed) refused.retry_after_s = kOffRetryS;
+    if (refused.state != InstanceState::kRunning) return refused;
+  } else if (retry_in_ns > 0) {
+    refused.state = InstanceState::kRetrying;
+    return refused;
+  }
+  return std::nullopt;
+}
+
+OverloadInput Dispatch::overload_input(const ApiState& api) const {
+  return {static_cast<std::uint32_t>(api.under_way_count()), api.api->queue_limit_count,
+          static_cast<std::uint32_t>(std::max(1, workers_limit(api))), api.api->deadline_ms};
+}
+
+void Dispatch::stop(ApiState& api) {
+  fail_waiting(api);
+  for (const auto& worker : std::vector<std::shared_ptr<Worker>>(api.workers)) kill(*worker);
+  fail_waiting(api);
+}
+
+}  // namespace noren::server

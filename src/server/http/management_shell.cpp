@@ -1,0 +1,150 @@
+#include "server/http/management_shell.h"
+
+#include <functional>
+
+#include "server/http/answers.h"
+
+namespace noren::server {
+namespace {
+
+/// co_await on something that answers once, on any thread. Destroyed while it waits, it forgets the answer.
+template <typename T>
+class ReplyWait {
+ public:
+  using Start = std::function<void(std::function<void(T)> reply)>;
+  ReplyWait(Exchange& exchange, EventLoop& loop, Start start)
+      : state_(std::make_shared<State>(State{&exchange, std::nullopt, false})), loop_(loop), start_(std::move(start)) {}
+  ReplyWait(const ReplyWait&) = delete;
+  ReplyWait& operator=(const ReplyWait&) = delete;
+  ~ReplyWait() { state_->exchange = nullptr; }
+
+  bool await_ready() {
+    start_([state = state_, &loop = loop_](T reply) {
+      auto shared = std::make_shared<T>(std::move(reply));
+      loop.post([state, shared] {
+        if (state->exchange == nullptr) return;
+        state->reply = std::move(*shared);
+        state->exchange->resume();
+      });
+    });
+    return false;
+  }
+  void await_suspend(std::coroutine_handle<>) const noexcept {}
+  T await_resume() { return *std::move(state_->reply); }
+
+ private:
+  struct State {  // only looked at on the loop
+    Exchange* exchange;
+    std::optional<T> reply;
+    bool done;
+  };
+  std::shared_ptr<State> state_;
+  EventLoop& loop_;
+  Start start_;
+};
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+std::string percent_decoded(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool is_escape = text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 &&
+                           hex_value(text[i + 2]) >= 0;
+    decoded += is_escape ? static_cast<char>(16 * hex_value(text[i + 1]) + hex_value(text[i + 2])) : text[i];
+    if (is_escape) i += 2;
+  }
+  return decoded;
+}
+
+Secret bearer_token(std::string_view authorization) {
+  constexpr std::string_view kScheme = "bearer ";
+  if (authorization.size() <= kScheme.size()) return {};
+  for (std::size_t i = 0; i < kScheme.size(); ++i)
+    if ((authorization[i] | 0x20) != kScheme[i] && authorization[i] != kScheme[i]) return {};
+  std::string_view token = authorization.substr(kScheme.size());
+  while (token.starts_with(' ')) token.remove_prefix(1);
+  return Secret(std::string(token));
+}
+
+ManagementRequest request_of(const Exchange& exchange) {
+  const RequestHead& head = exchange.head();
+  ManagementRequest request;
+  request.method = head.method_text;
+  request.path = percent_decoded(head.path);
+  request.query = head.query;
+  request.bearer_token = bearer_token(head.authorization);
+  request.idempotency_key = head.idempotency_key;
+  request.content_type = head.content_type;
+  request.remote_address = format_ip_address(exchange.remote_address());
+  request.request_id = exchange.request_id();
+  return request;
+}
+
+/// Names and values of headers come from the service, which may repeat what a caller said: no line breaks.
+Answer answer_of(ManagementResponse response) {
+  Answer answer;
+  answer.status = response.status;
+  answer.content_type = response.content_type;
+  answer.body = std::move(response.body);
+  for (const auto& [name, value] : response.headers) {
+    if (name.find_first_of("\r\n:") != std::string::npos || value.find_first_of("\r\n") != std::string::npos) continue;
+    answer.header_lines.append(name).append(": ").append(value).append("\r\n");
+  }
+  return answer;
+}
+
+Answer refused_upload(BodyFailure failure) {
+  if (failure == BodyFailure::kTooLarge)
+    return text_answer(413, "The request body is too large");
+  Answer answer = text_answer(429, "Too many uploads at the same time");
+  answer.header_lines = "Retry-After: 5\r\n";
+  return answer;
+}
+
+}  // namespace
+
+RequestTask serve_management(Exchange& exchange, ManagementShellParts parts) {
+  ManagementRequest request = request_of(exchange);
+  const bool may_be_large =
+      exchange.head().is_chunked || exchange.head().content_length_bytes > limits::kBodyInlineBytes;
+  if (may_be_large) {
+    // Nobody without a right to it makes the server hold gigabytes.
+    using Verdict = std::optional<ManagementResponse>;
+    ReplyWait<Verdict> check(exchange, parts.loop, [&parts, &request](std::function<void(Verdict)> reply) {
+      parts.service.check_head(request, std::move(reply));
+    });
+    Verdict verdict = co_await check;
+    if (verdict) {
+      const std::string content_type = std::exchange(verdict->content_type, {});
+      Answer answer = answer_of(*std::move(verdict));
+      answer.content_type = content_type;
+      co_await exchange.send(std::move(answer));
+      co_return;
+    }
+  }
+  BodyResult received = co_await exchange.receive_body({limits::kModelFileBytes, &parts.uploads});
+  if (const auto* failure = std::get_if<BodyFailure>(&received)) {
+    co_await exchange.send(refused_upload(*failure));
+    co_return;
+  }
+  auto& body = std::get<RequestBody>(received);
+  request.body = std::move(body.inline_bytes);
+  request.body_memfd = std::move(body.memfd);
+  request.body_size_bytes = body.size_bytes;
+  ReplyWait<ManagementResponse> call(
+      exchange, parts.loop, [&parts, &request](std::function<void(ManagementResponse)> reply) {
+        parts.service.handle(std::move(request), std::move(reply));
+      });
+  ManagementResponse response = co_await call;
+  const std::string content_type = std::exchange(response.content_type, {});
+  Answer answer = answer_of(std::move(response));
+  answer.content_type = content_type;
+  co_await exchange.send(std::move(answer));
+}
+
+}  // namespace noren::server
