@@ -20,7 +20,7 @@ ROOMS = {
     "link": [],
     "worker": ["link", "domain", "worker/*"],
     "server": ["link", "domain", "server/*"],
-    "server/data_plane": ["link", "domain", "server/data_plane/*", "server/instances"],
+    "server/data_plane": ["link", "domain", "server/data_plane/*", "server/event_loop", "server/instances"],
     "server/control_plane": ["domain", "server/store", "server/blob", "server/keyring", "server/instances",
                              "server/management"],
     "cli": ["domain", "link"],

@@ -1,5 +1,6 @@
-// domain/catalog.h - The catalog: an immutable picture of everything that is published, as the data plane reads it.
-// Made by the control plane, swapped in whole; read on the event loop without a lock. Plain data: no I/O, no clock.
+// domain/catalog.h - The catalog: an immutable picture of everything that is published, as the data plane
+// reads it. Made by the control plane, swapped in whole; read on the event loop without a lock. Plain data:
+// no I/O, no clock.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +48,7 @@ struct PublishedApi {
 
   std::vector<IpNetwork> allowed_networks;  ///< empty: callers may come from anywhere
 
-  int instances_count = 1;   ///< dedicated
+  int instances_count = 1;  ///< dedicated
   int threads_count = 1;
   bool on_gpu = false;
 };

@@ -1,5 +1,6 @@
-// domain/dispatch_policy.h - The small decisions of dispatch: how far ahead a worker is fed, when another one is started,
-// who gives way for memory, how long to wait after a failure. Pure functions of their arguments; any thread.
+// domain/dispatch_policy.h - The small decisions of dispatch: how far ahead a worker is fed, when another
+// one is started, who gives way for memory, how long to wait after a failure. Pure functions of their
+// arguments; any thread.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +11,9 @@
 
 namespace noren {
 
-/// How many requests a worker may hold. Enough to keep it busy (and to fill its batches) while the next ones travel; few where a
-/// request takes long, so that the others stay with the server, which can still drop them or give them to somebody else.
+/// How many requests a worker may hold. Enough to keep it busy (and to fill its batches) while the next
+/// ones travel; few where a request takes long, so that the others stay with the server, which can still
+/// drop them or give them to somebody else.
 struct CreditInput {
   std::int64_t service_ns = 0;  ///< measured time a request; 0: not known yet
   bool batchable = false;
@@ -34,9 +36,10 @@ struct StartInput {
 /// Whether a per-request API whose workers can't take any more gets another one.
 bool should_start_worker(const StartInput& input);
 
-/// How many of the idle workers, least recently used first, have to go so that `needed_bytes` fit. All of them may not be enough.
-std::size_t eviction_count(std::span<const std::int64_t> idle_bytes, std::int64_t used_bytes, std::int64_t needed_bytes,
-                           std::int64_t budget_bytes);
+/// How many of the idle workers, least recently used first, have to go so that `needed_bytes` fit. All of
+/// them may not be enough.
+std::size_t eviction_count(std::span<const std::int64_t> idle_bytes, std::int64_t used_bytes,
+                           std::int64_t needed_bytes, std::int64_t budget_bytes);
 
 /// Doubles from one second to one minute. `failures_count` is at least 1.
 std::int64_t restart_delay_ms(int failures_count);

@@ -1,5 +1,5 @@
-// domain/instance_state.h - The words that an API's instances are described with, as callers and the console see them.
-// Derived by the data plane from what its workers do. Plain data, any thread.
+// domain/instance_state.h - The words that an API's instances are described with, as callers and the
+// console see them. Derived by the data plane from what its workers do. Plain data, any thread.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,9 @@ enum class InstanceState : std::uint8_t {
 };
 
 constexpr std::string_view instance_state_word(InstanceState state) {
-  constexpr std::string_view kWords[] = {"submitted", "provisioning", "building", "running",     "stopping",
-                                         "stopped",   "retrying",     "failed",   "terminating", "terminated"};
+  constexpr std::string_view kWords[] = {"submitted",   "provisioning", "building", "running",
+                                         "stopping",    "stopped",      "retrying", "failed",
+                                         "terminating", "terminated"};
   return kWords[static_cast<int>(state)];
 }
 

@@ -17,7 +17,8 @@ bool OverloadGuard::admits(const OverloadInput& input, MonotonicNs now_ns) {
   if (fits && rate_per_s_ > 0) {
     // Who would wait past the deadline is better refused now.
     const double wait_ms = 1'000.0 * input.under_way_count / rate_per_s_;
-    fits = input.under_way_count < input.running_limit_count || wait_ms <= static_cast<double>(input.deadline_ms);
+    fits = input.under_way_count < input.running_limit_count ||
+           wait_ms <= static_cast<double>(input.deadline_ms);
   }
   if (!fits) tight_until_ns_ = now_ns + kHoldMs * 1'000'000;
   return fits;
@@ -48,8 +49,8 @@ void OverloadGuard::on_completed(MonotonicNs now_ns) {
 
 std::int32_t OverloadGuard::retry_after_s(std::uint32_t under_way_count) const {
   if (rate_per_s_ <= 0) return 1;
-  return static_cast<std::int32_t>(std::clamp(std::ceil(under_way_count / rate_per_s_), 1.0,
-                                              static_cast<double>(kRetryAfterMostS)));
+  return static_cast<std::int32_t>(
+      std::clamp(std::ceil(under_way_count / rate_per_s_), 1.0, static_cast<double>(kRetryAfterMostS)));
 }
 
 }  // namespace noren

@@ -1,9 +1,11 @@
-// domain/overload.h - OverloadGuard: how many requests of one API may be under way before further ones are refused.
-// Asked by admission for each request, on the event loop. No clock and no lock in here: time is a parameter.
+// domain/overload.h - OverloadGuard: how many requests of one API may be under way before further ones are
+// refused. Asked by admission for each request, on the event loop. No clock and no lock in here: time is a
+// parameter.
 //
-// The queue limit is the bound while all is well, so a burst or a closed loop of callers that fits into it is never refused.
-// Once somebody had to be refused, the API is over its capacity, and a long queue only makes everybody wait: the bound shrinks to
-// what is served within a short time (completion rate x target, Little's law), until nobody was refused for a while.
+// The queue limit is the bound while all is well, so a burst or a closed loop of callers that fits into it
+// is never refused. Once somebody had to be refused, the API is over its capacity, and a long queue only
+// makes everybody wait: the bound shrinks to what is served within a short time (completion rate x target,
+// Little's law), until nobody was refused for a while.
 #pragma once
 
 #include <cstdint>

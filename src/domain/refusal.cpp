@@ -15,7 +15,8 @@ constexpr std::array<RefusalRow, 9> kRows = {{
     {Refusal::kBodyTooLarge, 413, "4131", "0101", "PAYLOAD_TOO_LARGE", "Request body is too large"},
     {Refusal::kTooManyRequests, 429, "4291", "0101", "TOO_MANY_REQUESTS", "Too many requests"},
     {Refusal::kInternal, 500, "5001", "0101", "INTERNAL_SERVER_ERROR", "Internal server error"},
-    {Refusal::kNotRunning, 503, "5031", "0101", "SERVICE_UNAVAILABLE_ERROR", "status is not running (status: "},
+    {Refusal::kNotRunning, 503, "5031", "0101", "SERVICE_UNAVAILABLE_ERROR",
+     "status is not running (status: "},
     {Refusal::kTimeout, 504, "5041", "0101", "TIMEOUT", "Inference did not finish in time"},
 }};
 

@@ -24,11 +24,11 @@ enum class Refusal : std::uint8_t {
 
 struct RefusalRow {
   Refusal refusal;
-  int status;                 ///< also the first three digits of the code
-  std::string_view head;      ///< digits one to four
-  std::string_view tail;      ///< digits seven to ten; the type stands between
+  int status;             ///< also the first three digits of the code
+  std::string_view head;  ///< digits one to four
+  std::string_view tail;  ///< digits seven to ten; the type stands between
   std::string_view error;
-  std::string_view message;   ///< callers compare it; kNotRunning's ends with the state
+  std::string_view message;  ///< callers compare it; kNotRunning's ends with the state
 };
 
 const RefusalRow& refusal_row(Refusal refusal);

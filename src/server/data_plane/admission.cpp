@@ -19,8 +19,8 @@ bool needs_free_permit(const PublishedApi& api) {
 
 }  // namespace
 
-Permit::Permit(Admission& admission, std::shared_ptr<ApiState> state, CatalogSnapshot snapshot, const PublishedApi& api,
-               bool is_free)
+Permit::Permit(Admission& admission, std::shared_ptr<ApiState> state, CatalogSnapshot snapshot,
+               const PublishedApi& api, bool is_free)
     : admission_(&admission),
       state_(std::move(state)),
       snapshot_(std::move(snapshot)),
@@ -51,7 +51,8 @@ void Permit::settle(UsageClass usage) {
   CHECK(admission_ != nullptr);  // exactly once
   Admission* const admission = std::exchange(admission_, nullptr);
   const bool uses_up = is_free_ && usage == UsageClass::kSuccess;
-  admission->settle(*state_, usage, uses_up ? Admission::FreePermit::kUsedUp : Admission::FreePermit::kUntouched);
+  admission->settle(*state_, usage,
+                    uses_up ? Admission::FreePermit::kUsedUp : Admission::FreePermit::kUntouched);
   if (is_free_ && !uses_up) admission->take_back(state_);
 }
 
@@ -67,7 +68,8 @@ bool Admission::key_is_right(const ApiState* state, std::string_view key) const 
   return is_right && !key.empty();
 }
 
-Admitted Admission::admit(const std::shared_ptr<ApiState>& state, const CallerHead& head, AdmissionWaiter& waiter) {
+Admitted Admission::admit(const std::shared_ptr<ApiState>& state, const CallerHead& head,
+                          AdmissionWaiter& waiter) {
   if (!key_is_right(state.get(), head.key)) return refuse(Refusal::kInvalidKey);
   const PublishedApi& api = *state->api;
   if (api.type != head.path_type) return WrongPath{api.type};
@@ -97,7 +99,8 @@ Admitted Admission::reserve(const std::shared_ptr<ApiState>& state, MonotonicNs 
   return Permit(*this, state, state->snapshot, *state->api, is_free);
 }
 
-Admitted Admission::take_free(const std::shared_ptr<ApiState>& state, AdmissionWaiter& waiter, MonotonicNs now) {
+Admitted Admission::take_free(const std::shared_ptr<ApiState>& state, AdmissionWaiter& waiter,
+                              MonotonicNs now) {
   if (state->permits.in_hand_count <= kLeaseLowCount) ask_lease(state, now);
   if (state->permits.in_hand_count > 0) return reserve(state, now);
   const bool some_may_come = state->lease_is_asked || state->permits.in_flight_count > 0;
@@ -113,13 +116,13 @@ Admitted Admission::take_free(const std::shared_ptr<ApiState>& state, AdmissionW
 }
 
 void Admission::ask_lease(const std::shared_ptr<ApiState>& state, MonotonicNs now) {
-  const bool asked_lately = state->lease_is_empty && now < state->lease_asked_ns + kEmptyLeaseRetryMs * 1'000'000;
+  const bool asked_lately =
+      state->lease_is_empty && now < state->lease_asked_ns + kEmptyLeaseRetryMs * 1'000'000;
   if (state->lease_is_asked || asked_lately) return;
   state->lease_is_asked = true;
   state->lease_asked_ns = now;
-  parts_.quota.lease(state->api->id, kLeaseWantedCount, [this, state](const Result<QuotaGrant>& grant) {
-    on_lease(state, grant);
-  });
+  parts_.quota.lease(state->api->id, kLeaseWantedCount,
+                     [this, state](const Result<QuotaGrant>& grant) { on_lease(state, grant); });
 }
 
 void Admission::on_lease(const std::shared_ptr<ApiState>& state, const Result<QuotaGrant>& grant) {
@@ -130,8 +133,10 @@ void Admission::on_lease(const std::shared_ptr<ApiState>& state, const Result<Qu
     if (grant->permits_count > 0) store_permits(*state);
     if (!state->published) give_up_lease(*state);
   } else {
-    log(LogLevel::kError, "quota.lease_failed", {{"api", state->api->id}, {"reason", describe(grant.error())}});
-    // Nobody knows whether there is something left: who waits gets an honest error, the next caller asks again.
+    log(LogLevel::kError, "quota.lease_failed",
+        {{"api", state->api->id}, {"reason", describe(grant.error())}});
+    // Nobody knows whether there is something left: who waits gets an honest error, the next caller asks
+    // again.
     if (state->permits.in_flight_count == 0 && state->permits.in_hand_count == 0) {
       const std::deque<AdmissionWaiter*> waiters = std::exchange(state->waiters, {});
       for (AdmissionWaiter* waiter : waiters) answer(*waiter, refuse(Refusal::kInternal));
@@ -178,7 +183,8 @@ void Admission::give_up_lease(ApiState& state) {
 }
 
 void Admission::settle(ApiState& state, UsageClass usage, FreePermit free_permit) {
-  // The success is counted before the permit leaves the flight: a crash in between errs on the safe side of the free quota.
+  // The success is counted before the permit leaves the flight: a crash in between errs on the safe side of
+  // the free quota.
   parts_.usage.add(state.api->number, usage);
   if (free_permit == FreePermit::kUntouched) return;
   --state.permits.in_flight_count;

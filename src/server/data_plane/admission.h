@@ -1,5 +1,6 @@
-// Admission: the checks of a request's head in the contract's order, and the permits. Event loop only; asks nobody, except for a
-// lease of free requests, and there the caller waits only when the lease in hand is used up.
+// Admission: the checks of a request's head in the contract's order, and the permits. Event loop only; asks
+// nobody, except for a lease of free requests, and there the caller waits only when the lease in hand is
+// used up.
 #pragma once
 
 #include <string>
@@ -33,7 +34,9 @@ class Admission {
   void on_lease(const std::shared_ptr<ApiState>& state, const Result<QuotaGrant>& grant);
   static void answer(AdmissionWaiter& waiter, Admitted result);
   void serve_waiters(const std::shared_ptr<ApiState>& state);
-  void store_permits(const ApiState& state) { parts_.usage.set_free_permits(state.api->number, state.permits); }
+  void store_permits(const ApiState& state) {
+    parts_.usage.set_free_permits(state.api->number, state.permits);
+  }
 
   DataPlaneParts& parts_;
   const DataPlaneOptions& options_;

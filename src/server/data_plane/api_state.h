@@ -18,17 +18,17 @@
 namespace noren::server {
 
 template <typename Tag>
-using AutoHook =
-    boost::intrusive::list_base_hook<boost::intrusive::tag<Tag>,
-                                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using AutoHook = boost::intrusive::list_base_hook<boost::intrusive::tag<Tag>,
+                                                  boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 template <typename T, typename Tag>
-using HookList =
-    boost::intrusive::list<T, boost::intrusive::base_hook<AutoHook<Tag>>, boost::intrusive::constant_time_size<false>>;
+using HookList = boost::intrusive::list<T, boost::intrusive::base_hook<AutoHook<Tag>>,
+                                        boost::intrusive::constant_time_size<false>>;
 
 struct QueueTag;
 class Worker;
 
-/// A request in a queue or with a worker. Lives until its outcome, its worker's end, or until it is dropped from the queue.
+/// A request in a queue or with a worker. Lives until its outcome, its worker's end, or until it is dropped
+/// from the queue.
 struct Call : AutoHook<QueueTag> {
   std::uint64_t id = 0;
   ApiState* api = nullptr;

@@ -28,7 +28,8 @@ struct CallResult {
 
 struct Call;
 
-/// Waits for one call at a time. Whoever is destroyed while it waits abandons the call first (DataPlane::abandon).
+/// Waits for one call at a time. Whoever is destroyed while it waits abandons the call first
+/// (DataPlane::abandon).
 class CallListener {
  public:
   virtual void on_call_done(CallResult result) = 0;

@@ -25,8 +25,8 @@ class DataPlane::Impl {
         alive_(std::make_shared<bool>(true)) {
     options_.cpu_tokens_count = std::max(1, options_.cpu_tokens_count);
     for (const UsageCounters::InDoubt& each : parts_.usage.in_doubt())
-      log(LogLevel::kWarning, "usage.in_doubt", {{"api_number", std::int64_t{each.api_number}},
-                                                 {"permits", std::int64_t{each.permits_count}}});
+      log(LogLevel::kWarning, "usage.in_doubt",
+          {{"api_number", std::int64_t{each.api_number}}, {"permits", std::int64_t{each.permits_count}}});
     alarm_.set(parts_.clock.monotonic_ns() + kPassMs * 1'000'000);
   }
 
@@ -71,7 +71,8 @@ class DataPlane::Impl {
     const auto found = by_id_.find(head.api_id);
     const auto& state = found == by_id_.end() ? kNobody : found->second;
     Admitted result = admission_.admit(state, head, waiter);
-    if (const auto* refused = std::get_if<Refused>(&result); refused != nullptr && refused->refusal != Refusal::kInvalidKey)
+    if (const auto* refused = std::get_if<Refused>(&result);
+        refused != nullptr && refused->refusal != Refusal::kInvalidKey)
       parts_.usage.add(state->api->number, UsageClass::kRefused);
     return result;
   }
@@ -173,7 +174,9 @@ DataPlane::~DataPlane() = default;
 
 void DataPlane::apply(CatalogSnapshot snapshot) { impl_->apply(snapshot); }
 void DataPlane::set_planner(SchedulePlanner planner) { impl_->set_planner(std::move(planner)); }
-Admitted DataPlane::admit(const CallerHead& head, AdmissionWaiter& waiter) { return impl_->admit(head, waiter); }
+Admitted DataPlane::admit(const CallerHead& head, AdmissionWaiter& waiter) {
+  return impl_->admit(head, waiter);
+}
 void DataPlane::stop_waiting(AdmissionWaiter& waiter) { Admission::stop_waiting(waiter); }
 std::optional<CallResult> DataPlane::call(const Permit& permit, RequestBody body, CallListener& listener) {
   return impl_->call(*permit.state_, std::move(body), listener);

@@ -1,9 +1,9 @@
-// server/data_plane/data_plane.h - The data plane: who may call (admission gives a permit), and who runs the call (dispatch).
-// Made by app; used by the HTTP room; everything on the event loop, nothing waits for a store or a disk. The control plane swaps
-// the catalog in with apply(), posted to the loop.
+// server/data_plane/data_plane.h - The data plane: who may call (admission gives a permit), and who runs the
+// call (dispatch). Made by app; used by the HTTP room; everything on the event loop, nothing waits for a
+// store or a disk. The control plane swaps the catalog in with apply(), posted to the loop.
 //
-//   Admission answer = plane.admit(head, waiter);         // Permit, Refused, WrongPath, or Waiting: on_admitted() follows
-//   plane.call(permit, std::move(body), listener);        // on_call_done() follows
+//   Admission answer = plane.admit(head, waiter);         // Permit, Refused, WrongPath, or Waiting:
+//   on_admitted() follows plane.call(permit, std::move(body), listener);        // on_call_done() follows
 //   permit.settle(UsageClass::kSuccess);                  // when the answer was sent
 #pragma once
 
@@ -66,7 +66,8 @@ struct WrongPath {
 struct Waiting {};
 using Admitted = std::variant<Permit, Refused, WrongPath, Waiting>;
 
-/// Waits for the last free permits, that other callers hold. Destroyed while it waits: DataPlane::stop_waiting first.
+/// Waits for the last free permits, that other callers hold. Destroyed while it waits:
+/// DataPlane::stop_waiting first.
 class AdmissionWaiter {
  public:
   virtual void on_admitted(Admitted result) = 0;
@@ -109,9 +110,11 @@ class DataPlane {
 
   Admitted admit(const CallerHead& head, AdmissionWaiter& waiter);
   void stop_waiting(AdmissionWaiter& waiter);
-  /// Hands the body over; on_call_done() follows, later. An API whose queue has filled since refuses at once: the result.
+  /// Hands the body over; on_call_done() follows, later. An API whose queue has filled since refuses at once:
+  /// the result.
   std::optional<CallResult> call(const Permit& permit, RequestBody body, CallListener& listener);
-  /// The caller is gone: what waits is dropped, what runs long and alone is killed. Harmless after on_call_done().
+  /// The caller is gone: what waits is dropped, what runs long and alone is killed. Harmless after
+  /// on_call_done().
   void abandon(CallListener& listener);
 
   /// None where nothing of that id is published.

@@ -149,11 +149,13 @@ Worker* Dispatch::choose_worker(ApiState& api, const Call& call) {
       token_is_missing = true;
       continue;
     }
-    const bool better = best == nullptr || (worker->phase == Worker::Phase::kReady && best->phase != worker->phase) ||
+    const bool better = best == nullptr ||
+                        (worker->phase == Worker::Phase::kReady && best->phase != worker->phase) ||
                         (worker->phase == best->phase && worker->held_count < best->held_count);
     if (better) best = worker.get();
   }
-  if (best == nullptr && token_is_missing && !api.AutoHook<TokenRingTag>::is_linked()) token_ring_.push_back(api);
+  if (best == nullptr && token_is_missing && !api.AutoHook<TokenRingTag>::is_linked())
+    token_ring_.push_back(api);
   return best;
 }
 
@@ -240,7 +242,8 @@ void Dispatch::settle_lost_calls(Worker& worker, const ExitReport& report) {
 }
 
 void Dispatch::lose(Call& call, const ExitReport& report, const Worker& worker) {
-  const bool is_blamed = report.kind == ExitKind::kCrashed || (report.kind == ExitKind::kKilled && !worker.killed_by_us);
+  const bool is_blamed =
+      report.kind == ExitKind::kCrashed || (report.kind == ExitKind::kKilled && !worker.killed_by_us);
   if (is_blamed) ++call.blamed_count;
   if (is_blamed) call.suspect = true;
   ++call.moved_count;
@@ -256,7 +259,8 @@ int Dispatch::tokens_needed(const Worker& worker) const {
 }
 
 bool Dispatch::may_run(const Worker& worker, MonotonicNs now) const {
-  if (worker.tokens_count == 0) return tokens_used_count_ + tokens_needed(worker) <= options_.cpu_tokens_count;
+  if (worker.tokens_count == 0)
+    return tokens_used_count_ + tokens_needed(worker) <= options_.cpu_tokens_count;
   const bool others_wait = !token_ring_.empty() && tokens_used_count_ >= options_.cpu_tokens_count;
   return !others_wait || now < worker.turn_started_ns + kTurnMs * 1'000'000;
 }

@@ -1,7 +1,8 @@
 // Dispatch: which worker runs which request, and which workers there are. Event loop only.
 //
-// A request waits in its API's queue until a worker of the API has credit for it and a CPU token to run with. Tokens go round
-// the APIs: a worker keeps its token while it has work, for one turn at most when others wait.
+// A request waits in its API's queue until a worker of the API has credit for it and a CPU token to run with.
+// Tokens go round the APIs: a worker keeps its token while it has work, for one turn at most when others
+// wait.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,5 @@
-// What dispatch does because time passes: requests expire, overdue and forgotten runs are killed, unused workers go.
+// What dispatch does because time passes: requests expire, overdue and forgotten runs are killed, unused
+// workers go.
 #include <algorithm>
 
 #include "base/log.h"

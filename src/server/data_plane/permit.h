@@ -1,6 +1,6 @@
 // server/data_plane/permit.h - Permit: the right to one request, given by admission, settled exactly once.
-// Held by the HTTP room while it serves the request, on the event loop. Destroyed unsettled it gives its reservation back and
-// bills nothing, whatever the reason was.
+// Held by the HTTP room while it serves the request, on the event loop. Destroyed unsettled it gives its
+// reservation back and bills nothing, whatever the reason was.
 #pragma once
 
 #include <memory>
@@ -28,7 +28,8 @@ class Permit {
  private:
   friend class Admission;
   friend class DataPlane;
-  Permit(Admission& admission, std::shared_ptr<ApiState> state, CatalogSnapshot snapshot, const PublishedApi& api,
+  Permit(Admission& admission, std::shared_ptr<ApiState> state, CatalogSnapshot snapshot,
+         const PublishedApi& api,
          bool is_free);  // NOLINT: one maker
 
   Admission* admission_ = nullptr;  ///< null: empty or settled

@@ -22,7 +22,8 @@
 namespace noren::server {
 namespace {
 
-// The file: one header page, then segments of slots. Integers are in the machine's own order; the file stays on its machine.
+// The file: one header page, then segments of slots. Integers are in the machine's own order; the file stays
+// on its machine.
 constexpr std::array<char, 8> kMagic = {'N', 'O', 'R', 'E', 'N', 'U', 'S', 'E'};
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kHeaderBytes = 4096;
@@ -35,7 +36,7 @@ struct Header {
   std::uint32_t version;
   std::uint32_t slot_bytes;
   std::array<char, kIdBytes> server_id;
-  std::uint64_t check;  ///< of what stands above
+  std::uint64_t check;                     ///< of what stands above
   std::array<char, kBootIdBytes> boot_id;  ///< of the machine's run in which the file was last open
   std::uint64_t closed_in_order;
 };
@@ -58,7 +59,8 @@ SlotKind kind_of(std::uint64_t key) { return static_cast<SlotKind>(key >> 56); }
 std::uint32_t number_of(std::uint64_t key) { return static_cast<std::uint32_t>(key >> 24); }
 std::int32_t day_of(std::uint64_t key) { return static_cast<std::int32_t>(key & 0xffffff); }
 
-// Other processes see a store whole or not at all, and in this order: a process may be killed between any two.
+// Other processes see a store whole or not at all, and in this order: a process may be killed between any
+// two.
 void store(std::uint64_t& place, std::uint64_t value) {
   std::atomic_ref<std::uint64_t>(place).store(value, std::memory_order_release);
 }
@@ -180,7 +182,8 @@ class UsageCounters::Impl {
     const ssize_t got = ::pread(fd_.get(), &header, sizeof header, 0);
     if (got < 0) return system_error(Code::kUnavailable, "can't read '" + file_ + "'", "pread");
     ASSIGN_OR_RETURN(const std::uint64_t size, size_of(fd_.get()));
-    if (got != sizeof header || size < kHeaderBytes || header.magic != kMagic || header.check != check_of(header))
+    if (got != sizeof header || size < kHeaderBytes || header.magic != kMagic ||
+        header.check != check_of(header))
       return Found::kDamaged;
     if (header.version != kVersion)
       return make_error(Code::kFailedPrecondition, "'" + file_ + "' was written by another version of noren");
@@ -235,7 +238,8 @@ class UsageCounters::Impl {
     const bool same_run = header_->boot_id == boot_id;
     const bool in_order = header_->closed_in_order == 1;
     for (Slot* segment : segments_)
-      for (std::size_t i = kSegmentBytes / sizeof(Slot); i-- > 0;) recover_slot(segment[i], same_run || in_order);
+      for (std::size_t i = kSegmentBytes / sizeof(Slot); i-- > 0;)
+        recover_slot(segment[i], same_run || in_order);
     header_->boot_id = boot_id;
     store(header_->closed_in_order, 0);
     ::msync(header_, kHeaderBytes, MS_SYNC);
@@ -252,7 +256,8 @@ class UsageCounters::Impl {
     apis_[number].permits = &slot;
     FreePermits permits = free_permits(number);
     // After a power failure the file may be older than what was served: what was in hand may be used.
-    const std::uint32_t doubtful_count = permits.in_flight_count + (counts_are_fresh ? 0 : permits.in_hand_count);
+    const std::uint32_t doubtful_count =
+        permits.in_flight_count + (counts_are_fresh ? 0 : permits.in_hand_count);
     if (doubtful_count == 0) return;
     in_doubt_.push_back({number, doubtful_count});
     permits.in_flight_count = 0;

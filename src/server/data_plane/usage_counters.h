@@ -1,7 +1,8 @@
-// server/data_plane/usage_counters.h - What was served, counted in a memory-mapped file that outlives a killed process.
-// Opened by app before the loop runs; counted on the event loop with single 8-byte stores, no lock and no system call. Counts are
-// absolute, per API and UTC day: whoever stores them replaces, so a replay changes nothing. It also holds the permits of free
-// requests that this server has in hand and in flight. A machine that loses power loses what the kernel had not written.
+// server/data_plane/usage_counters.h - What was served, counted in a memory-mapped file that outlives a
+// killed process. Opened by app before the loop runs; counted on the event loop with single 8-byte stores, no
+// lock and no system call. Counts are absolute, per API and UTC day: whoever stores them replaces, so a
+// replay changes nothing. It also holds the permits of free requests that this server has in hand and in
+// flight. A machine that loses power loses what the kernel had not written.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +35,8 @@ struct UsageRow {
 
 class UsageCounters {
  public:
-  /// Makes the file where there is none. A damaged file is put aside (with ".damaged" behind its name) and counting begins
-  /// anew under another server id. `clock` outlives it.
+  /// Makes the file where there is none. A damaged file is put aside (with ".damaged" behind its name) and
+  /// counting begins anew under another server id. `clock` outlives it.
   static Result<std::unique_ptr<UsageCounters>> open(const std::string& file, Clock& clock);
   /// Marks the file as closed in order.
   ~UsageCounters();
@@ -45,8 +46,8 @@ class UsageCounters {
 
   void add(std::uint32_t api_number, UsageClass usage);
 
-  /// Permits of a free API that were leased and not used yet, and those that requests hold now. What was in flight when a
-  /// process died is in doubt and counts as used: it is reported once by open() and then gone.
+  /// Permits of a free API that were leased and not used yet, and those that requests hold now. What was in
+  /// flight when a process died is in doubt and counts as used: it is reported once by open() and then gone.
   struct FreePermits {
     std::uint32_t in_hand_count = 0;
     std::uint32_t in_flight_count = 0;

@@ -28,7 +28,9 @@ class Worker final : public InstanceListener,
   void on_memory(std::int64_t private_bytes) override;
   void on_exit(const ExitReport& report) override;
 
-  bool is_live() const { return phase == Phase::kFetching || phase == Phase::kStarting || phase == Phase::kReady; }
+  bool is_live() const {
+    return phase == Phase::kFetching || phase == Phase::kStarting || phase == Phase::kReady;
+  }
   bool is_outdated() const {
     return version_label != api.api->version_label || package_hash != api.api->package_hash;
   }

@@ -44,10 +44,12 @@ void Dispatch::tend(ApiState& api) {
   if (!is_wanted(api) && api.under_way_count() == 0)
     for (const auto& worker : std::vector<std::shared_ptr<Worker>>(api.workers)) kill(*worker);
   if (!is_wanted(api)) return;
-  const bool has_current = std::any_of(api.workers.begin(), api.workers.end(),
-                                       [](const auto& worker) { return worker->is_live() && !worker->is_outdated(); });
-  const bool has_old = std::any_of(api.workers.begin(), api.workers.end(),
-                                   [](const auto& worker) { return worker->is_live() && worker->is_outdated(); });
+  const bool has_current = std::any_of(api.workers.begin(), api.workers.end(), [](const auto& worker) {
+    return worker->is_live() && !worker->is_outdated();
+  });
+  const bool has_old = std::any_of(api.workers.begin(), api.workers.end(), [](const auto& worker) {
+    return worker->is_live() && worker->is_outdated();
+  });
   // A warm API stays warm: the new version is loaded beside the old one, which serves until then.
   if (has_old && !has_current && api.retry_at_ns == 0) start_worker(api);
 }
@@ -171,15 +173,16 @@ void Dispatch::start_worker(ApiState& api) {
   ++starting_count_;
   charge(*worker, expected_charge(api));
   if (Package package = packages_[worker->package_hash].lock()) return launch(*worker, std::move(package));
-  parts_.load_package(worker->package_hash, [this, weak = std::weak_ptr<Worker>(worker)](Result<Package> package) {
-    const auto self = weak.lock();
-    if (!self || self->phase != Worker::Phase::kFetching) return;
-    if (package.ok()) {
-      packages_[self->package_hash] = *package;
-      return launch(*self, std::move(package).value());
-    }
-    on_exit(*self, ExitReport{ExitKind::kLoadFailed, 0, describe(package.error())});
-  });
+  parts_.load_package(worker->package_hash,
+                      [this, weak = std::weak_ptr<Worker>(worker)](Result<Package> package) {
+                        const auto self = weak.lock();
+                        if (!self || self->phase != Worker::Phase::kFetching) return;
+                        if (package.ok()) {
+                          packages_[self->package_hash] = *package;
+                          return launch(*self, std::move(package).value());
+                        }
+                        on_exit(*self, ExitReport{ExitKind::kLoadFailed, 0, describe(package.error())});
+                      });
 }
 
 void Dispatch::launch(Worker& worker, Package package) {
@@ -228,7 +231,8 @@ void Dispatch::on_ready(Worker& worker, const LoadReport& report) {
 void Dispatch::on_memory(Worker& worker, std::int64_t private_bytes) {
   ApiState& api = worker.api;
   if (worker.package_hash == api.charge_hash) api.charge_bytes = std::max(api.charge_bytes, private_bytes);
-  if (private_bytes > worker.charged_bytes || worker.charged_bytes == kWorkerBaseBytes) charge(worker, private_bytes);
+  if (private_bytes > worker.charged_bytes || worker.charged_bytes == kWorkerBaseBytes)
+    charge(worker, private_bytes);
   static_cast<void>(make_room(0));
 }
 
@@ -258,7 +262,8 @@ void Dispatch::kill(Worker& worker) {
   if (worker.AutoHook<IdleTag>::is_linked()) worker.AutoHook<IdleTag>::unlink();
   if (worker.phase == Worker::Phase::kFetching || worker.phase == Worker::Phase::kStarting) --starting_count_;
   worker.killed_by_us = true;
-  // An unused one gives its memory back at once as far as the budget goes: its successor may start while it ends.
+  // An unused one gives its memory back at once as far as the budget goes: its successor may start while it
+  // ends.
   if (worker.held_count == 0) charge(worker, 0);
   const bool has_process = worker.instance != nullptr;
   worker.phase = Worker::Phase::kDying;
@@ -269,9 +274,10 @@ void Dispatch::kill(Worker& worker) {
 void Dispatch::on_exit(Worker& worker, const ExitReport& report) {
   if (worker.phase == Worker::Phase::kGone) return;
   ApiState& api = worker.api;
-  const bool was_starting = worker.phase == Worker::Phase::kFetching || worker.phase == Worker::Phase::kStarting;
-  const bool was_expected = worker.killed_by_us || worker.phase == Worker::Phase::kDraining ||
-                            report.kind == ExitKind::kHostLost;
+  const bool was_starting =
+      worker.phase == Worker::Phase::kFetching || worker.phase == Worker::Phase::kStarting;
+  const bool was_expected =
+      worker.killed_by_us || worker.phase == Worker::Phase::kDraining || report.kind == ExitKind::kHostLost;
   if (was_starting) --starting_count_;
   worker.phase = Worker::Phase::kGone;
   if (worker.AutoHook<IdleTag>::is_linked()) worker.AutoHook<IdleTag>::unlink();
@@ -280,7 +286,8 @@ void Dispatch::on_exit(Worker& worker, const ExitReport& report) {
   const std::shared_ptr<Worker> keep = worker.shared_from_this();
   bury(worker);
   if (!was_expected) {
-    log(LogLevel::kWarning, "worker.lost", {{"api", api.api->id}, {"signal", report.signal}, {"reason", report.reason}});
+    log(LogLevel::kWarning, "worker.lost",
+        {{"api", api.api->id}, {"signal", report.signal}, {"reason", report.reason}});
     const bool was_stable = !was_starting && now_ns() - worker.ready_ns > kStableMs * 1'000'000;
     if (was_stable) api.failures_count = 0;
     if (was_starting || api.is_dedicated()) start_failed(api, report.reason);
@@ -298,8 +305,8 @@ void Dispatch::on_exit(Worker& worker, const ExitReport& report) {
 /// Out of the API's list now, destroyed when no callback of it can be on the stack any more.
 void Dispatch::bury(Worker& worker) {
   auto& workers = worker.api.workers;
-  const auto found =
-      std::find_if(workers.begin(), workers.end(), [&worker](const auto& each) { return each.get() == &worker; });
+  const auto found = std::find_if(workers.begin(), workers.end(),
+                                  [&worker](const auto& each) { return each.get() == &worker; });
   CHECK(found != workers.end());
   graveyard_.push_back(std::move(*found));
   workers.erase(found);
@@ -319,7 +326,7 @@ void Dispatch::start_failed(ApiState& api, const std::string& reason) {
 /// The model can't be started: nobody in its queue is served by waiting.
 void Dispatch::fail_waiting(ApiState& api) {
   const bool somebody_serves = !stopped_ && std::any_of(api.workers.begin(), api.workers.end(),
-                                           [](const auto& worker) { return worker->is_live(); });
+                                                        [](const auto& worker) { return worker->is_live(); });
   while (!somebody_serves && !api.waiting.empty()) {
     Call& call = api.waiting.front();
     unlink_waiting(call);
@@ -334,9 +341,10 @@ std::optional<Refused> Dispatch::refusal_of(const ApiState& api, MonotonicNs now
   constexpr std::int32_t kOffRetryS = 60;
   if (!is_wanted(api)) {
     const std::int64_t wait_us = api.desired.next_start_us - parts_.clock.wall_us();
-    refused.retry_after_s = api.desired.next_start_us == 0
-                                ? kOffRetryS
-                                : static_cast<std::int32_t>(std::clamp<std::int64_t>(wait_us / 1'000'000 + 1, 1, 86'400));
+    refused.retry_after_s =
+        api.desired.next_start_us == 0
+            ? kOffRetryS
+            : static_cast<std::int32_t>(std::clamp<std::int64_t>(wait_us / 1'000'000 + 1, 1, 86'400));
     if (api.published && api.api->enabled && api.is_dedicated())
       refused.state = describe_instances(view_of(api), now);
     return refused;

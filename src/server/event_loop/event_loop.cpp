@@ -25,7 +25,8 @@ void EventLoop::stop() { context_->stop(); }
 void EventLoop::post(std::function<void()> work) { asio::post(*context_, std::move(work)); }
 
 struct Alarm::State : std::enable_shared_from_this<Alarm::State> {
-  State(asio::io_context& context, std::function<void()> on_ring) : timer(context), ring(std::move(on_ring)) {}
+  State(asio::io_context& context, std::function<void()> on_ring)
+      : timer(context), ring(std::move(on_ring)) {}
 
   void wait() {
     using Steady = std::chrono::steady_clock;  // CLOCK_MONOTONIC, counted in nanoseconds

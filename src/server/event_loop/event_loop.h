@@ -1,6 +1,7 @@
-// server/event_loop/event_loop.h - The one thread that owns connections, worker sockets, admission and dispatch.
-// Made by app (and by tests); run() is that thread. post() may be called from any thread, everything else only on the loop
-// or before it runs. It never blocks: whoever needs a disk or a database posts to a thread of its own and back.
+// server/event_loop/event_loop.h - The one thread that owns connections, worker sockets, admission and
+// dispatch. Made by app (and by tests); run() is that thread. post() may be called from any thread,
+// everything else only on the loop or before it runs. It never blocks: whoever needs a disk or a database
+// posts to a thread of its own and back.
 #pragma once
 
 #include <functional>
@@ -33,8 +34,9 @@ class EventLoop {
   std::unique_ptr<boost::asio::io_context> context_;
 };
 
-/// Rings once at a time of CLOCK_MONOTONIC, and can be set again (also while it rings). Setting it later than it is set
-/// already costs no system call: it rings early then, and the owner looks at the clock and sets it anew.
+/// Rings once at a time of CLOCK_MONOTONIC, and can be set again (also while it rings). Setting it later than
+/// it is set already costs no system call: it rings early then, and the owner looks at the clock and sets it
+/// anew.
 class Alarm {
  public:
   Alarm(EventLoop& loop, std::function<void()> ring);

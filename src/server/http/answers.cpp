@@ -70,9 +70,11 @@ Answer refusal_answer(const Refused& refused, ExecutionType type, std::string_vi
     body.append(",\"detail\":");
     append_json_string(body, refused.detail);
   }
-  if (refused.next_start_us != 0) body.append(",\"next_start\":\"").append(format_utc(refused.next_start_us)).append("\"");
+  if (refused.next_start_us != 0)
+    body.append(",\"next_start\":\"").append(format_utc(refused.next_start_us)).append("\"");
   body.append("}}");
-  if (refused.retry_after_s > 0) answer.header_lines = "Retry-After: " + std::to_string(refused.retry_after_s) + "\r\n";
+  if (refused.retry_after_s > 0)
+    answer.header_lines = "Retry-After: " + std::to_string(refused.retry_after_s) + "\r\n";
   return answer;
 }
 

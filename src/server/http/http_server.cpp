@@ -26,14 +26,17 @@ Answer not_allowed(std::string_view methods) {
 class HttpServer::Impl {
  public:
   Impl(HttpServerParts parts, HttpServerOptions options)
-      : parts_(std::move(parts)), options_(std::move(options)), drain_alarm_(parts_.loop, [this] { stop_waiting(); }) {
+      : parts_(std::move(parts)),
+        options_(std::move(options)),
+        drain_alarm_(parts_.loop, [this] { stop_waiting(); }) {
     bodies_.limit_bytes = options_.bodies_in_flight_bytes;
     uploads_.limit_bytes = options_.uploads_in_flight_bytes;
   }
 
   Status open() {
     callers_.serves_management = !options_.admin_listen;
-    ASSIGN_OR_RETURN(listener_, Listener::open(parts_.loop, parts_.clock, listener_options(options_.listen), callers_));
+    ASSIGN_OR_RETURN(listener_,
+                     Listener::open(parts_.loop, parts_.clock, listener_options(options_.listen), callers_));
     if (!options_.admin_listen) return Ok{};
     operators_.serves_inference = false;
     ASSIGN_OR_RETURN(admin_listener_, Listener::open(parts_.loop, parts_.clock,
@@ -67,8 +70,10 @@ class HttpServer::Impl {
     RequestTask handle(Exchange& exchange) override {
       const Method method = exchange.head().method;
       const Route route = route_of(exchange.head().path);
-      if (const auto* inference = std::get_if<InferenceRoute>(&route); inference != nullptr && serves_inference) {
-        if (method == Method::kPost) return serve_inference(exchange, *inference, {server_.parts_.plane, server_.bodies_});
+      if (const auto* inference = std::get_if<InferenceRoute>(&route);
+          inference != nullptr && serves_inference) {
+        if (method == Method::kPost)
+          return serve_inference(exchange, *inference, {server_.parts_.plane, server_.bodies_});
         if (method == Method::kOptions && server_.options_.cors) return serve_preflight(exchange);
         return serve_answer(exchange, not_allowed("POST, OPTIONS"));
       }
@@ -76,7 +81,8 @@ class HttpServer::Impl {
         return serve_management(exchange, {server_.parts_.loop, server_.parts_.management, server_.uploads_});
       const bool is_health = std::holds_alternative<HealthRoute>(route);
       if (is_health || std::holds_alternative<ReadyRoute>(route)) {
-        if (method != Method::kGet && method != Method::kHead) return serve_answer(exchange, not_allowed("GET, HEAD"));
+        if (method != Method::kGet && method != Method::kHead)
+          return serve_answer(exchange, not_allowed("GET, HEAD"));
         return serve_answer(exchange, is_health ? text_answer(200, "ok") : server_.readiness());
       }
       return serve_answer(exchange, text_answer(404, "Not found: no API has this URL"));

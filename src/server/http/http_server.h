@@ -1,18 +1,20 @@
-// server/http/http_server.h - The server's HTTP side: listeners, the table of paths, and what stands behind each path.
-// Made by app; everything on the event loop. It knows no SQL, no model and no schedule.
+// server/http/http_server.h - The server's HTTP side: listeners, the table of paths, and what stands behind
+// each path. Made by app; everything on the event loop. It knows no SQL, no model and no schedule.
 //
 //   EventLoop loop;
 //   LocalHost host(loop, …);                                     // InstanceHost
 //   auto usage = UsageCounters::open(data + "/usage.counters", system_clock());
 //   DataPlane plane({loop, system_clock(), host, quota, **usage,
-//                    [&](const std::string& hash, auto done) { control.fetch_blob(hash, std::move(done)); },   // done on the loop
+//                    [&](const std::string& hash, auto done) { control.fetch_blob(hash, std::move(done)); },
+//                    // done on the loop
 //                    [&](auto rows, auto done) { control.store_usage(std::move(rows), std::move(done)); }},
-//                   {.key_digest_key = keyring.digest_key(), .cpu_tokens_count = 8, .memory_budget_bytes = …});
+//                   {.key_digest_key = keyring.digest_key(), .cpu_tokens_count = 8, .memory_budget_bytes =
+//                   …});
 //   HttpServerOptions options;
 //   options.listen = {"127.0.0.1", 8080};
-//   auto http = HttpServer::open({loop, system_clock(), plane, management, [&] { return reason_not_ready(); }}, options);
-//   plane.apply(catalog);                                        // later again: loop.post([=] { plane.apply(newer); })
-//   loop.run();
+//   auto http = HttpServer::open({loop, system_clock(), plane, management, [&] { return reason_not_ready();
+//   }}, options); plane.apply(catalog);                                        // later again: loop.post([=]
+//   { plane.apply(newer); }) loop.run();
 //   // SIGTERM: loop.post([&] { http->drain(limits::kStopDeadlineMs, [&] { loop.stop(); }); });
 #pragma once
 
@@ -63,7 +65,8 @@ class HttpServer {
   std::uint16_t port() const;
   std::uint16_t admin_port() const;  ///< port() where there is no listener of its own
   std::size_t connections_count() const;
-  /// Accepts no more, lets requests in flight finish, and kills what is left after `deadline_ms`. Then `done`, once.
+  /// Accepts no more, lets requests in flight finish, and kills what is left after `deadline_ms`. Then
+  /// `done`, once.
   void drain(std::int64_t deadline_ms, std::function<void()> done);
 
  private:

@@ -127,7 +127,8 @@ RequestTask serve_inference(Exchange& exchange, InferenceRoute route, InferenceP
   if (!encoding_is_known) refused = unknown_encoding();
   BodyResult received;
   if (!refused) received = co_await exchange.receive_body({permit.api().body_limit_bytes, &parts.bodies});
-  if (const auto* failure = std::get_if<BodyFailure>(&received)) refused = refused_body(*failure, permit.api());
+  if (const auto* failure = std::get_if<BodyFailure>(&received))
+    refused = refused_body(*failure, permit.api());
   CallResult result;
   if (!refused) {
     CallWait call(exchange, parts.plane, permit, std::get<RequestBody>(std::move(received)));

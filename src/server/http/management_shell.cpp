@@ -13,7 +13,9 @@ class ReplyWait {
  public:
   using Start = std::function<void(std::function<void(T)> reply)>;
   ReplyWait(Exchange& exchange, EventLoop& loop, Start start)
-      : state_(std::make_shared<State>(State{&exchange, std::nullopt, false})), loop_(loop), start_(std::move(start)) {}
+      : state_(std::make_shared<State>(State{&exchange, std::nullopt, false})),
+        loop_(loop),
+        start_(std::move(start)) {}
   ReplyWait(const ReplyWait&) = delete;
   ReplyWait& operator=(const ReplyWait&) = delete;
   ~ReplyWait() { state_->exchange = nullptr; }
@@ -53,8 +55,8 @@ int hex_value(char c) {
 std::string percent_decoded(std::string_view text) {
   std::string decoded;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool is_escape = text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 &&
-                           hex_value(text[i + 2]) >= 0;
+    const bool is_escape =
+        text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0;
     decoded += is_escape ? static_cast<char>(16 * hex_value(text[i + 1]) + hex_value(text[i + 2])) : text[i];
     if (is_escape) i += 2;
   }
@@ -92,15 +94,15 @@ Answer answer_of(ManagementResponse response) {
   answer.content_type = response.content_type;
   answer.body = std::move(response.body);
   for (const auto& [name, value] : response.headers) {
-    if (name.find_first_of("\r\n:") != std::string::npos || value.find_first_of("\r\n") != std::string::npos) continue;
+    if (name.find_first_of("\r\n:") != std::string::npos || value.find_first_of("\r\n") != std::string::npos)
+      continue;
     answer.header_lines.append(name).append(": ").append(value).append("\r\n");
   }
   return answer;
 }
 
 Answer refused_upload(BodyFailure failure) {
-  if (failure == BodyFailure::kTooLarge)
-    return text_answer(413, "The request body is too large");
+  if (failure == BodyFailure::kTooLarge) return text_answer(413, "The request body is too large");
   Answer answer = text_answer(429, "Too many uploads at the same time");
   answer.header_lines = "Retry-After: 5\r\n";
   return answer;
@@ -136,10 +138,10 @@ RequestTask serve_management(Exchange& exchange, ManagementShellParts parts) {
   request.body = std::move(body.inline_bytes);
   request.body_memfd = std::move(body.memfd);
   request.body_size_bytes = body.size_bytes;
-  ReplyWait<ManagementResponse> call(
-      exchange, parts.loop, [&parts, &request](std::function<void(ManagementResponse)> reply) {
-        parts.service.handle(std::move(request), std::move(reply));
-      });
+  ReplyWait<ManagementResponse> call(exchange, parts.loop,
+                                     [&parts, &request](std::function<void(ManagementResponse)> reply) {
+                                       parts.service.handle(std::move(request), std::move(reply));
+                                     });
   ManagementResponse response = co_await call;
   const std::string content_type = std::exchange(response.content_type, {});
   Answer answer = answer_of(std::move(response));

@@ -39,8 +39,9 @@ struct ManagementResponse {
 class ManagementService {
  public:
   virtual ~ManagementService() = default;
-  /// Before a body over limits::kBodyInlineBytes is received: nothing to go on, or the answer that refuses it. Sees the head only.
-  /// `reply` is called exactly once, on any thread. Without an own version, every large body is received.
+  /// Before a body over limits::kBodyInlineBytes is received: nothing to go on, or the answer that refuses
+  /// it. Sees the head only. `reply` is called exactly once, on any thread. Without an own version, every
+  /// large body is received.
   virtual void check_head(const ManagementRequest& head,
                           std::function<void(std::optional<ManagementResponse>)> reply) {
     static_cast<void>(head);

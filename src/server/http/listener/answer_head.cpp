@@ -70,9 +70,9 @@ std::string_view DateText::at(WallUs time_us) {
   std::tm parts{};
   gmtime_r(&time, &parts);
   char text[64];
-  const int size = std::snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT", kDays[parts.tm_wday],
-                                 parts.tm_mday, kMonths[parts.tm_mon], parts.tm_year + 1900, parts.tm_hour,
-                                 parts.tm_min, parts.tm_sec);
+  const int size = std::snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT",
+                                 kDays[parts.tm_wday], parts.tm_mday, kMonths[parts.tm_mon],
+                                 parts.tm_year + 1900, parts.tm_hour, parts.tm_min, parts.tm_sec);
   text_.assign(text, static_cast<std::size_t>(size));
   return text_;
 }

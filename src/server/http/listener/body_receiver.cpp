@@ -37,7 +37,8 @@ void BodyReceiver::append(std::string_view piece) {
     return;
   }
   const std::uint64_t total = received_bytes_ + piece.size();
-  if (total > reserved_bytes_ && !reserve(std::min(std::max(2 * reserved_bytes_, total), rules_.limit_bytes))) {
+  if (total > reserved_bytes_ &&
+      !reserve(std::min(std::max(2 * reserved_bytes_, total), rules_.limit_bytes))) {
     failure_ = BodyFailure::kNoRoom;
     return;
   }

@@ -98,7 +98,8 @@ Connection::Step Connection::step() {
 }
 
 Connection::Step Connection::step_head() {
-  while (scanned_ == 0 && unread().starts_with("\r\n")) begin_ += 2;  // old clients put an empty line between requests
+  while (scanned_ == 0 && unread().starts_with("\r\n"))
+    begin_ += 2;  // old clients put an empty line between requests
   const std::string_view text = unread();
   if (text.empty()) {
     if (core_->draining) {
@@ -179,7 +180,8 @@ Connection::Step Connection::step_serving() {
     finish_request();
     return Step::kAgain;
   }
-  // The handler waits for something else: see whether the caller hangs up. What it sends meanwhile is the next request.
+  // The handler waits for something else: see whether the caller hangs up. What it sends meanwhile is the
+  // next request.
   const bool head_is_needed = !body_begun_ && !body_is_read_;
   if (head_is_needed || ended_ || reading_ != Reading::kNo) return Step::kWait;
   if (begin_ == end_) begin_ = end_ = 0;
@@ -281,8 +283,8 @@ void Connection::write_on() {
   const std::size_t total = out_head_.size() + out_body_.size();
   for (;;) {
     const std::size_t of_head = std::min(out_sent_, out_head_.size());
-    const WriteProgress progress = stream_->write_now(std::string_view(out_head_).substr(of_head),
-                                                      std::string_view(out_body_).substr(out_sent_ - of_head));
+    const WriteProgress progress = stream_->write_now(
+        std::string_view(out_head_).substr(of_head), std::string_view(out_body_).substr(out_sent_ - of_head));
     out_sent_ += progress.count;
     if (progress.gone) send_failed_ = true;
     if (progress.gone || (out_sent_ == total && !progress.held)) break;
@@ -402,8 +404,10 @@ void Connection::on_due() {
 }
 
 void Connection::probe_half_closed() {
-  // An interim answer changes nothing for a caller that waits; where nobody waits any more, a reset comes back.
-  if (!probed_ && head().is_http_1_1 && stream_->write_now(kContinue, {}).count != kContinue.size()) return close();
+  // An interim answer changes nothing for a caller that waits; where nobody waits any more, a reset comes
+  // back.
+  if (!probed_ && head().is_http_1_1 && stream_->write_now(kContinue, {}).count != kContinue.size())
+    return close();
   if (probed_ && stream_->is_gone()) return close();
   probed_ = true;
   core_->await(core_->probe_list, *this);

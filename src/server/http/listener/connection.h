@@ -1,10 +1,12 @@
-// One connection: reads heads, runs a handler for each, writes answers, in order. All of it on the event loop.
+// One connection: reads heads, runs a handler for each, writes answers, in order. All of it on the event
+// loop.
 //
 //   kHandshake → kHead ⇄ kServing → (kDropping: what is left of a body) → kHead …
-//   any → kLingering (answer sent, the rest of what comes is dropped, so that the caller sees the answer) → kClosed
+//   any → kLingering (answer sent, the rest of what comes is dropped, so that the caller sees the answer) →
+//   kClosed
 //
-// One read and one wait-for-room are under way at most. While a handler waits for something else than bytes, a read watches
-// for the caller hanging up.
+// One read and one wait-for-room are under way at most. While a handler waits for something else than bytes,
+// a read watches for the caller hanging up.
 #pragma once
 
 #include <array>

@@ -1,4 +1,5 @@
-// Deadlines of one constant length: who is put in last is due last, so a list kept in order needs no timer of its own.
+// Deadlines of one constant length: who is put in last is due last, so a list kept in order needs no timer of
+// its own.
 #pragma once
 
 #include <boost/intrusive/list.hpp>
@@ -8,7 +9,8 @@
 namespace noren::server {
 
 /// A thing with a deadline in at most one DeadlineList; leaves it on destruction.
-struct DeadlineHook : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+struct DeadlineHook
+    : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
   MonotonicNs due_ns = 0;
   void leave() {
     if (is_linked()) unlink();

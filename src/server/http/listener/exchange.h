@@ -1,7 +1,8 @@
-// server/http/listener/exchange.h - One request and its answer, as a handler sees them: no socket, no HTTP library.
-// The listener calls RequestHandler::handle() on the event loop for each request head; the handler is a coroutine that
-// may wait for the body, for whatever it needs, and for its answer to be sent. When the caller hangs up while it waits, the
-// coroutine is destroyed where it stands, and what it holds (a permit, a call) is given back by destructors.
+// server/http/listener/exchange.h - One request and its answer, as a handler sees them: no socket, no HTTP
+// library. The listener calls RequestHandler::handle() on the event loop for each request head; the handler
+// is a coroutine that may wait for the body, for whatever it needs, and for its answer to be sent. When the
+// caller hangs up while it waits, the coroutine is destroyed where it stands, and what it holds (a permit, a
+// call) is given back by destructors.
 #pragma once
 
 #include <coroutine>
@@ -74,9 +75,11 @@ class Exchange {
   virtual std::string_view request_id() const = 0;  ///< UUID version 4
   virtual const IpAddress& remote_address() const = 0;
 
-  /// co_await exchange.receive_body(rules): the body, or why not. The declared length is looked at before a byte is read.
+  /// co_await exchange.receive_body(rules): the body, or why not. The declared length is looked at before a
+  /// byte is read.
   auto receive_body(const BodyRules& rules);
-  /// co_await exchange.send(answer): whether the whole answer was handed to the network. Once for each request.
+  /// co_await exchange.send(answer): whether the whole answer was handed to the network. Once for each
+  /// request.
   auto send(Answer answer);
 
   /// Goes on with the handler where it waits for something that the exchange knows nothing of.

@@ -148,8 +148,9 @@ HeadParser::ChunkProgress HeadParser::feed_chunks(std::string_view data, ChunkSi
   parser.sink = &sink;
   while (progress.consumed_count < data.size() && !parser.is_done()) {
     error_code error;
-    const std::size_t count = parser.put(
-        boost::asio::const_buffer(data.data() + progress.consumed_count, data.size() - progress.consumed_count), error);
+    const std::size_t count = parser.put(boost::asio::const_buffer(data.data() + progress.consumed_count,
+                                                                   data.size() - progress.consumed_count),
+                                         error);
     progress.consumed_count += count;
     if (error == http::error::need_more) break;
     if (error) {

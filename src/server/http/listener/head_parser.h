@@ -1,4 +1,5 @@
-// The one place that includes the HTTP library: a complete request head into a RequestHead, and chunked bodies piece by piece.
+// The one place that includes the HTTP library: a complete request head into a RequestHead, and chunked
+// bodies piece by piece.
 #pragma once
 
 #include <memory>
@@ -37,7 +38,8 @@ class HeadParser {
     bool done = false;
     bool faulty = false;
   };
-  /// Bytes behind the head of a chunked request; what is not consumed is to be given again with more behind it.
+  /// Bytes behind the head of a chunked request; what is not consumed is to be given again with more behind
+  /// it.
   ChunkProgress feed_chunks(std::string_view data, ChunkSink& sink);
 
  private:

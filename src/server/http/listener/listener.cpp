@@ -22,15 +22,17 @@ constexpr auto kTlsWatchPeriod = std::chrono::seconds(2);
 
 IpAddress address_of(const asio::ip::address& address) {
   IpAddress result;
-  const auto bytes =
-      address.is_v4() ? asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4()).to_bytes() : address.to_v6().to_bytes();
+  const auto bytes = address.is_v4()
+                         ? asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4()).to_bytes()
+                         : address.to_v6().to_bytes();
   std::copy(bytes.begin(), bytes.end(), result.bytes.begin());
   return result;
 }
 
 }  // namespace
 
-ListenerCore::ListenerCore(EventLoop& loop, Clock& clock, ListenerOptions listener_options, RequestHandler& request_handler)
+ListenerCore::ListenerCore(EventLoop& loop, Clock& clock, ListenerOptions listener_options,
+                           RequestHandler& request_handler)
     : header_list(listener_options.header_timeout_ms),
       idle_list(listener_options.idle_timeout_ms),
       stall_list(listener_options.stall_timeout_ms),
@@ -82,7 +84,8 @@ void ListenerCore::watch_tls_files() {
   tls_timer_.async_wait([weak = weak_from_this()](const error_code& error) {
     const auto self = weak.lock();
     if (error || !self) return;
-    const std::uint64_t stamp = tls_files_stamp(self->options.tls_certificate_file, self->options.tls_key_file);
+    const std::uint64_t stamp =
+        tls_files_stamp(self->options.tls_certificate_file, self->options.tls_key_file);
     if (stamp != 0 && stamp != self->tls_stamp_) {
       if (const Status loaded = self->load_tls(); loaded.ok())
         log(LogLevel::kInfo, "http.tls_reloaded", {{"file", self->options.tls_certificate_file}});
@@ -105,7 +108,8 @@ void ListenerCore::on_accepted(const error_code& error, tcp::socket socket) {
   if (error) {  // out of descriptors or memory, or the caller was gone before we came
     if (error == asio::error::connection_aborted) return accept();
     log(LogLevel::kWarning, "http.accept_failed", {{"reason", error.message()}});
-    if (DeadlineHook* idle = idle_list.take_first(); idle != nullptr) static_cast<Connection*>(idle)->on_due();
+    if (DeadlineHook* idle = idle_list.take_first(); idle != nullptr)
+      static_cast<Connection*>(idle)->on_due();
     return pause_accepting();
   }
   error_code ignored;
@@ -114,7 +118,8 @@ void ListenerCore::on_accepted(const error_code& error, tcp::socket socket) {
     const auto connection =
         boost::intrusive_ptr<Connection>(new Connection(shared_from_this(), address_of(remote.address())));
     if (tls_)
-      connection->begin(make_tls_stream(std::move(socket), *connection, *tls_), Connection::Handshake::kNeeded);
+      connection->begin(make_tls_stream(std::move(socket), *connection, *tls_),
+                        Connection::Handshake::kNeeded);
     else
       connection->begin(make_plain_stream(std::move(socket), *connection), Connection::Handshake::kNone);
   }

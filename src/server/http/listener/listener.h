@@ -1,5 +1,6 @@
-// server/http/listener/listener.h - One listening address: accepts, speaks HTTP/1.1 (with or without TLS), calls a handler.
-// Made by http_server.h, everything on the event loop. It knows HTTP and limits; it never looks at what a request means.
+// server/http/listener/listener.h - One listening address: accepts, speaks HTTP/1.1 (with or without TLS),
+// calls a handler. Made by http_server.h, everything on the event loop. It knows HTTP and limits; it never
+// looks at what a request means.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,8 @@
 namespace noren::server {
 
 struct ListenerOptions {
-  std::string host = "127.0.0.1";  ///< an address, or a name that means one here
-  std::uint16_t port = 0;          ///< 0: any free one
+  std::string host = "127.0.0.1";    ///< an address, or a name that means one here
+  std::uint16_t port = 0;            ///< 0: any free one
   std::string tls_certificate_file;  ///< both or neither
   std::string tls_key_file;
   std::string common_header_lines;  ///< in every answer (CORS), each with its line end
@@ -32,7 +33,8 @@ class ListenerCore;
 
 class Listener {
  public:
-  /// Listens at once; `handler`, `loop` and `clock` outlive it. The error says what is wrong with address or files.
+  /// Listens at once; `handler`, `loop` and `clock` outlive it. The error says what is wrong with address or
+  /// files.
   static Result<std::unique_ptr<Listener>> open(EventLoop& loop, Clock& clock, ListenerOptions options,
                                                 RequestHandler& handler);
   /// Closes every connection; handlers that wait are destroyed.
@@ -41,7 +43,8 @@ class Listener {
   std::uint16_t port() const;
   bool uses_tls() const;
   std::size_t connections_count() const;
-  /// Accepts no more, closes idle connections, and every other one after its answer. `done` is called, once, when none is left.
+  /// Accepts no more, closes idle connections, and every other one after its answer. `done` is called, once,
+  /// when none is left.
   void drain(std::function<void()> done);
 
  private:

@@ -1,4 +1,5 @@
-// Request ids: UUIDs version 4 from the system's random numbers, fetched many at a time (a system call for each would show).
+// Request ids: UUIDs version 4 from the system's random numbers, fetched many at a time (a system call for
+// each would show).
 #pragma once
 
 #include <array>

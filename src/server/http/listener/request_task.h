@@ -1,6 +1,7 @@
 // server/http/listener/request_task.h - RequestTask: the coroutine that serves one request.
-// Written by handlers, started, resumed and destroyed by the connection, on the event loop. Its frames come from a free
-// list, so a request in the steady state allocates none. An exception that leaves it stops the program: ours throw none.
+// Written by handlers, started, resumed and destroyed by the connection, on the event loop. Its frames come
+// from a free list, so a request in the steady state allocates none. An exception that leaves it stops the
+// program: ours throw none.
 #pragma once
 
 #include <coroutine>

@@ -15,8 +15,8 @@ std::string last_openssl_error() {
   return text;
 }
 
-int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* chosen_size, const unsigned char* offered,
-                    unsigned int offered_size, void*) {
+int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* chosen_size,
+                    const unsigned char* offered, unsigned int offered_size, void*) {
   static constexpr unsigned char kHttp11[] = "\x08http/1.1";
   unsigned char* out = nullptr;
   if (SSL_select_next_proto(&out, chosen_size, kHttp11, sizeof kHttp11 - 1, offered, offered_size) !=
@@ -40,7 +40,8 @@ Result<TlsContext> TlsContext::load(const std::string& certificate_file, const s
                                       SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);
   if (SSL_CTX_use_certificate_chain_file(context.get(), certificate_file.c_str()) != 1)
-    return make_error(Code::kInvalidArgument, "'" + certificate_file + "' is no PEM certificate chain that can be read",
+    return make_error(Code::kInvalidArgument,
+                      "'" + certificate_file + "' is no PEM certificate chain that can be read",
                       last_openssl_error());
   if (SSL_CTX_use_PrivateKey_file(context.get(), key_file.c_str(), SSL_FILETYPE_PEM) != 1)
     return make_error(Code::kInvalidArgument,
@@ -48,9 +49,10 @@ Result<TlsContext> TlsContext::load(const std::string& certificate_file, const s
                           certificate_file + "'",
                       last_openssl_error());
   if (SSL_CTX_check_private_key(context.get()) != 1)
-    return make_error(Code::kInvalidArgument,
-                      "the key '" + key_file + "' does not belong to the certificate '" + certificate_file + "'",
-                      last_openssl_error());
+    return make_error(
+        Code::kInvalidArgument,
+        "the key '" + key_file + "' does not belong to the certificate '" + certificate_file + "'",
+        last_openssl_error());
   TlsContext result;
   result.context_ = context;
   return result;

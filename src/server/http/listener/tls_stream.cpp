@@ -1,4 +1,5 @@
-// TLS over memory BIOs: OpenSSL never sees the socket, so reads and writes keep the shape that plain ones have.
+// TLS over memory BIOs: OpenSSL never sees the socket, so reads and writes keep the shape that plain ones
+// have.
 #include <cerrno>
 #include <vector>
 
@@ -150,7 +151,8 @@ class TlsStream final : public ByteStream {
     ended(reason == SSL_ERROR_ZERO_RETURN ? ReadEnd::kEnd : ReadEnd::kReset);
   }
 
-  /// Sends what OpenSSL wrote; what the socket does not take stays in cipher_out_. False: the connection is gone.
+  /// Sends what OpenSSL wrote; what the socket does not take stays in cipher_out_. False: the connection is
+  /// gone.
   bool flush_cipher() {
     for (;;) {
       if (cipher_out_.empty()) {
@@ -160,8 +162,8 @@ class TlsStream final : public ByteStream {
         cipher_out_.assign(data, data + size);
         static_cast<void>(BIO_reset(out_));
       }
-      const ssize_t sent =
-          ::send(socket_.native_handle(), cipher_out_.data(), cipher_out_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      const ssize_t sent = ::send(socket_.native_handle(), cipher_out_.data(), cipher_out_.size(),
+                                  MSG_NOSIGNAL | MSG_DONTWAIT);
       if (sent < 0 && errno == EINTR) continue;
       if (sent < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
       cipher_out_.erase(cipher_out_.begin(), cipher_out_.begin() + sent);
@@ -172,7 +174,7 @@ class TlsStream final : public ByteStream {
   tcp::socket socket_;
   StreamOwner& owner_;
   std::unique_ptr<SSL, decltype(&SSL_free)> ssl_;
-  BIO* in_ = nullptr;   // both belong to ssl_
+  BIO* in_ = nullptr;  // both belong to ssl_
   BIO* out_ = nullptr;
   std::vector<char> cipher_;
   std::vector<char> cipher_out_;
@@ -183,7 +185,8 @@ class TlsStream final : public ByteStream {
 
 }  // namespace
 
-std::unique_ptr<ByteStream> make_tls_stream(tcp::socket socket, StreamOwner& owner, const TlsContext& context) {
+std::unique_ptr<ByteStream> make_tls_stream(tcp::socket socket, StreamOwner& owner,
+                                            const TlsContext& context) {
   return std::make_unique<TlsStream>(std::move(socket), owner, context);
 }
 

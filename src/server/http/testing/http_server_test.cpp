@@ -31,12 +31,15 @@ TEST(HttpServer, RefusesWithoutTheRightKeyAndAnUnknownIdAlike) {
   for (const std::string& request :
        {post_request(serverless_path("nobody"), "x"),
         "POST " + serverless_path("iris") + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
-        "POST " + serverless_path("iris") + " HTTP/1.1\r\nHost: x\r\nx-api-key: wrong\r\nContent-Length: 1\r\n\r\nx",
-        "POST " + serverless_path("iris") + " HTTP/1.1\r\nHost: x\r\nx-api-key:\r\nContent-Length: 1\r\n\r\nx"}) {
+        "POST " + serverless_path("iris") +
+            " HTTP/1.1\r\nHost: x\r\nx-api-key: wrong\r\nContent-Length: 1\r\n\r\nx",
+        "POST " + serverless_path("iris") +
+            " HTTP/1.1\r\nHost: x\r\nx-api-key:\r\nContent-Length: 1\r\n\r\nx"}) {
     Client client(server.port());
     const auto response = client.ask(request);
     EXPECT_EQ(response.status, 403);
-    EXPECT_EQ(response.body, error_body("4031020301", "ACCESS_DENIED", "Invalid API key", response.header("x-request-id")));
+    EXPECT_EQ(response.body,
+              error_body("4031020301", "ACCESS_DENIED", "Invalid API key", response.header("x-request-id")));
   }
   EXPECT_EQ(Client(server.port()).ask(post_request(dedicated_path("nobody"), "x")).body.substr(0, 20),
             R"({"code":"4031030301")");

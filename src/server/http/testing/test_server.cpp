@@ -16,7 +16,11 @@ namespace noren::server::testing {
 class ScriptedInstance final : public Instance {
  public:
   ScriptedInstance(ScriptedHost& host, EventLoop& loop, InstanceListener& listener, InstanceSpec spec)
-      : host_(host), loop_(loop), listener_(listener), spec_(std::move(spec)), alive_(std::make_shared<bool>(true)) {
+      : host_(host),
+        loop_(loop),
+        listener_(listener),
+        spec_(std::move(spec)),
+        alive_(std::make_shared<bool>(true)) {
     timer_ = std::make_unique<Alarm>(loop, [this] { on_timer(); });
     if (host_.start_ms > 0)
       timer_->set(system_clock().monotonic_ns() + host_.start_ms * 1'000'000);
@@ -84,7 +88,8 @@ class ScriptedInstance final : public Instance {
     const auto [id, text] = queue_.front();
     queue_.erase(queue_.begin());
     is_running_ = false;
-    CallOutcome outcome{OutcomeCode::kOk, "{\"ok\":\"" + text + "\",\"version\":\"" + spec_.version_label + "\"}", 0, 1};
+    CallOutcome outcome{OutcomeCode::kOk,
+                        "{\"ok\":\"" + text + "\",\"version\":\"" + spec_.version_label + "\"}", 0, 1};
     if (text.starts_with("invalid ")) outcome = {OutcomeCode::kInvalidRequest, text.substr(8), 0, 1};
     if (text == "toolarge") outcome = {OutcomeCode::kTooLarge, {}, 0, 1};
     if (text == "internal") outcome = {OutcomeCode::kInternal, "secret detail", 0, 1};
@@ -121,7 +126,8 @@ std::unique_ptr<Instance> ScriptedHost::start(InstanceSpec spec, InstanceListene
   return std::make_unique<ScriptedInstance>(*this, loop_, listener, std::move(spec));
 }
 
-void MemoryQuota::lease(const std::string& api_id, std::uint32_t wanted, std::function<void(Result<QuotaGrant>)> done) {
+void MemoryQuota::lease(const std::string& api_id, std::uint32_t wanted,
+                        std::function<void(Result<QuotaGrant>)> done) {
   loop_.post([this, api_id, wanted, done = std::move(done)] {
     if (broken) return done(make_error(Code::kUnavailable, "no store"));
     const std::uint32_t count = std::min(wanted, left[api_id]);
@@ -137,7 +143,8 @@ void EchoManagement::handle(ManagementRequest request, std::function<void(Manage
     response.body = request->method + " " + request->path + "?" + request->query + " [" +
                     std::string(request->bearer_token.reveal()) + "] " + request->idempotency_key + " " +
                     request->content_type + " " + request->remote_address + " " +
-                    (request->body_memfd.valid() ? "memfd " : request->body) + std::to_string(request->body_size_bytes);
+                    (request->body_memfd.valid() ? "memfd " : request->body) +
+                    std::to_string(request->body_size_bytes);
     response.headers = {{"Location", "/x"}, {"X-Bad", "a\r\nb"}};
     reply(std::move(response));
   }).detach();
@@ -166,8 +173,8 @@ PublishedApi make_api(const std::string& id, std::uint32_t number, ExecutionType
   api.keys = {{"k", digest_of(kKey, test_digest_key())}};
   api.version_label = "20200707_051647035778";
   api.package_hash = "hash-" + id;
-  api.body_limit_bytes =
-      type == ExecutionType::kPerRequest ? limits::kRequestBodyPerRequestBytes : limits::kRequestBodyDedicatedBytes;
+  api.body_limit_bytes = type == ExecutionType::kPerRequest ? limits::kRequestBodyPerRequestBytes
+                                                            : limits::kRequestBodyDedicatedBytes;
   api.deadline_ms = limits::kInferenceDeadlineMs;
   api.queue_limit_count = limits::kQueuePerApiCount;
   return api;
@@ -190,8 +197,8 @@ TestServer::TestServer(std::vector<PublishedApi> apis, TestServerOptions options
   plane_ = std::make_unique<DataPlane>(
       DataPlaneParts{loop_, system_clock(), *host_, *quota_, *usage_, loader, {}}, options.plane);
   options.http.listen.port = 0;
-  auto http = HttpServer::open({loop_, system_clock(), *plane_, management_, [this] { return not_ready_reason; }},
-                               options.http);
+  auto http = HttpServer::open(
+      {loop_, system_clock(), *plane_, management_, [this] { return not_ready_reason; }}, options.http);
   CHECK(http.ok());
   http_ = std::move(http).value();
   plane_->apply(std::make_shared<const Catalog>(std::move(apis)));
@@ -322,7 +329,9 @@ std::string post_request(const std::string& path, const std::string& body, const
   return "POST " + path + " HTTP/1.1\r\nHost: x\r\nx-api-key: " + kKey + "\r\n" + headers +
          "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
-std::string serverless_path(const std::string& id) { return "/v1/serverless/classifiers/" + id + "/inference"; }
+std::string serverless_path(const std::string& id) {
+  return "/v1/serverless/classifiers/" + id + "/inference";
+}
 std::string dedicated_path(const std::string& id) { return "/v1/classifiers/" + id + "/inference"; }
 
 }  // namespace noren::server::testing

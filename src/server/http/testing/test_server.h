@@ -1,5 +1,6 @@
-// For tests: the real listener, pipeline and data plane on a free loopback port, before a host whose workers do what a
-// request's body says. The loop runs on a thread of its own; tests speak to it through raw sockets.
+// server/http/testing/test_server.h - For tests: the real listener, pipeline and data plane on a free
+// loopback port. Its workers do what a request's body says. The loop runs on a thread of its own; tests speak
+// through raw sockets.
 #pragma once
 
 #include <map>
@@ -45,7 +46,8 @@ class ScriptedHost final : public InstanceHost {
 class MemoryQuota final : public QuotaSource {
  public:
   explicit MemoryQuota(EventLoop& loop) : loop_(loop) {}
-  void lease(const std::string& api_id, std::uint32_t wanted, std::function<void(Result<QuotaGrant>)> done) override;
+  void lease(const std::string& api_id, std::uint32_t wanted,
+             std::function<void(Result<QuotaGrant>)> done) override;
   void give_back(const std::string& api_id, std::uint32_t count) override { left[api_id] += count; }
   std::map<std::string, std::uint32_t> left;  ///< on the loop only
   bool broken = false;
@@ -101,7 +103,8 @@ class TestServer {
 };
 
 /// A published API with the key kKey; settings as in real life.
-PublishedApi make_api(const std::string& id, std::uint32_t number, ExecutionType type = ExecutionType::kPerRequest);
+PublishedApi make_api(const std::string& id, std::uint32_t number,
+                      ExecutionType type = ExecutionType::kPerRequest);
 DigestKey test_digest_key();
 
 /// A blocking client socket; everything has a timeout of 10 s.
