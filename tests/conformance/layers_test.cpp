@@ -1,8 +1,10 @@
-// Runs the conformance cases of single layers in this process: read the file, translate, run, compare. The cases
-// are in tests/data/functions (a small set) and, where the folder is there, in ../shared/conformance.
-//   NOREN_CASES=substring   only cases whose path holds it
+// Runs the conformance cases of single layers in this process: read the file, translate, run, compare. The
+// cases are in tests/data/functions (a small set) and, where the folder is there, in ../shared/conformance.
+//   NOREN_CASES=substring     only cases whose path holds it
+//   NOREN_CASES_ROOT=folder   cases of this folder instead (tools/make_random_cases.py makes some)
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
 #include <cstdlib>
@@ -43,11 +45,15 @@ bool close(double got, double want, double absolute, double relative) {
 }
 
 /// "" where every output agrees, else the first difference.
-std::string difference(const std::vector<Tensor>& got, const json::array& want, const json::value& tolerance) {
+std::string difference(const std::vector<Tensor>& got, const json::array& want,
+                       const json::value& tolerance) {
   if (got.size() != want.size()) return "another number of outputs";
   const double absolute = number(tolerance.at("abs")), relative = number(tolerance.at("rel"));
   for (std::size_t i = 0; i < want.size(); ++i) {
     const json::array& values = want[i].at("data").as_array();
+    if (got[i].shape() != json::value_to<Shape>(want[i].at("shape")))
+      return "output " + std::to_string(i) + " is " + to_string(got[i].shape()) + ", expected " +
+             json::serialize(want[i].at("shape"));
     if (got[i].count() != static_cast<std::int64_t>(values.size()))
       return "output " + std::to_string(i) + " is " + to_string(got[i].shape()) + ", " +
              std::to_string(values.size()) + " numbers expected";
@@ -59,15 +65,40 @@ std::string difference(const std::vector<Tensor>& got, const json::array& want, 
   return "";
 }
 
-Result<std::vector<Tensor>> answer(ServableModel& model, std::size_t executor_index, const json::array& inputs) {
+Result<std::vector<Tensor>> inputs_of(const ExecutorSignature& executor, const json::array& inputs) {
   std::vector<Tensor> tensors;
-  for (const InputSignature& input : model.signature().executors[executor_index].inputs)
+  for (const InputSignature& input : executor.inputs)
     for (const json::value& item : inputs)
       if (input.variable == item.at("name").as_string().c_str())
         tensors.push_back(Tensor::from_floats(input.shape, numbers(item.at("data"))));
-  if (tensors.size() != model.signature().executors[executor_index].inputs.size())
-    return invalid("the case lacks an input");
-  return model.run(executor_index, tensors);
+  if (tensors.size() != executor.inputs.size()) return invalid("the case lacks an input");
+  return tensors;
+}
+
+/// "" where rows that share a run answer as each does alone. The other row has the same numbers, last first.
+std::string batch_difference(ServableModel& model, std::size_t executor, const std::vector<Tensor>& row) {
+  if (!model.signature().executors[executor].batchable) return "";
+  std::vector<Tensor> other = row;
+  for (Tensor& tensor : other) std::reverse(tensor.data<float>(), tensor.data<float>() + tensor.count());
+  const std::vector<std::vector<Tensor>> rows = {row, other, row};
+  std::vector<std::vector<Tensor>> alone;
+  for (const std::vector<Tensor>& each : rows) {
+    auto outputs = model.run(executor, each);
+    if (!outputs.ok()) return "";  // numbers that this layer refuses
+    alone.push_back(std::move(*outputs));
+  }
+  const auto together = model.run_batch(executor, rows);
+  if (!together.ok()) return "in a batch: " + describe(together.error());
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    for (std::size_t k = 0; k < alone[i].size(); ++k) {
+      const Tensor& a = alone[i][k];
+      const Tensor& b = (*together)[i][k];
+      if (a.shape() != b.shape()) return "in a batch an output is " + to_string(b.shape());
+      for (std::int64_t n = 0; n < a.count(); ++n)
+        if (!close(b.data<float>()[n], a.data<float>()[n], 1e-5, 1e-4))
+          return "a row is another one in a batch";
+    }
+  return "";
 }
 
 /// "" where the case agrees.
@@ -84,7 +115,8 @@ std::string run_case(const fs::path& folder) {
   for (const Executor& executor : file->executors) {
     auto translated = translate_executor(*file, executor);
     if (!translated.ok()) return refusable ? "" : describe(translated.error());
-    if (test.contains("executor") && executor.name == test.at("executor").as_string().c_str()) chosen = models.size();
+    if (test.contains("executor") && executor.name == test.at("executor").as_string().c_str())
+      chosen = models.size();
     signature.executors.push_back(translated->signature);
     models.push_back(std::move(translated->model));
   }
@@ -93,18 +125,23 @@ std::string run_case(const fs::path& folder) {
   if (!model.ok()) return describe(model.error());
   const Status prepared = (*model)->prepare(chosen);
   if (!prepared.ok()) return refusable ? "" : describe(prepared.error());
-  if (refusable) return "";  // a refusal at request time is the protocol's matter
+  if (refusable) return "";                  // a refusal at request time is the protocol's matter
   if (!test.contains("outputs")) return "";  // random cases are run end to end
-  const auto outputs = answer(**model, chosen, test.at("inputs").as_array());
+  const auto inputs = inputs_of(signature.executors[chosen], test.at("inputs").as_array());
+  if (!inputs.ok()) return describe(inputs.error());
+  const auto outputs = (*model)->run(chosen, *inputs);
   if (!outputs.ok()) return describe(outputs.error());
-  return difference(*outputs, test.at("outputs").as_array(), test.at("tolerance"));
+  const std::string wrong = difference(*outputs, test.at("outputs").as_array(), test.at("tolerance"));
+  return wrong.empty() ? batch_difference(**model, chosen, *inputs) : wrong;
 }
 
 std::vector<fs::path> cases() {
   const fs::path source = NOREN_SOURCE_DIR;
   const char* filter = std::getenv("NOREN_CASES");
-  std::vector<fs::path> found;
-  for (const fs::path& root : {source / "tests/data/functions", source.parent_path() / "shared/conformance/functions"}) {
+  std::vector<fs::path> found,
+      roots = {source / "tests/data/functions", source.parent_path() / "shared/conformance/functions"};
+  if (const char* chosen = std::getenv("NOREN_CASES_ROOT")) roots = {chosen};
+  for (const fs::path& root : roots) {
     if (!fs::exists(root)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(root))
       if (entry.path().filename() == "case.json" && fs::exists(entry.path().parent_path() / "model.nnp") &&
@@ -125,7 +162,8 @@ TEST(Conformance, EveryLayerAnswersAsTheReferenceDid) {
       continue;
     }
     ++failed;
-    ADD_FAILURE() << folder.parent_path().filename().string() << "/" << folder.filename().string() << ": " << wrong;
+    ADD_FAILURE() << folder.parent_path().filename().string() << "/" << folder.filename().string() << ": "
+                  << wrong;
   }
   std::cout << passed << " cases agree, " << failed << " differ\n";
   EXPECT_GT(passed + failed, 0U);

@@ -60,9 +60,11 @@ LayerOutputs prelu(Layer& layer) {
   if (slope.count() != 1 && (slope.rank() != 1 || slope.count() != channels))
     return layer.refuse("the slope is " + to_string(slope.shape) + ", 1 number or " +
                         std::to_string(channels) + " are needed");
-  Shape shape(static_cast<std::size_t>(x.rank() - axis), 1);
-  shape[0] = slope.count();
-  return std::vector{layer.graph.node("PRelu", {x, layer.graph.reshape(slope, shape)}, x.shape)};
+  GraphBuilder& graph = layer.graph;
+  Shape shape(x.shape.size(), 1);
+  shape[static_cast<std::size_t>(axis)] = slope.count();
+  const Value spread = graph.reshape(slope, shape);
+  return std::vector{graph.node("PRelu", {graph.with_batch_of(x, spread), spread}, x.shape)};
 }
 
 /// x / (1 + e^-x)
