@@ -6,14 +6,18 @@
 namespace noren::worker {
 namespace {
 
-/// max(0, x), and 0 for nan. Maps take ONNX Runtime's Relu, which is fused with the convolution before it and
-/// keeps a nan; elsewhere "x > 0 ? x : 0" is one operator too.
-Value relu_of(GraphBuilder& graph, const Value& x) {
-  constexpr std::int64_t kMapAxes = 3;
-  return x.rank() >= kMapAxes ? graph.unary("Relu", x) : graph.unary("ThresholdedRelu", x, {{"alpha", 0.0F}});
+/// x > 0 ? x : 0, so 0 for nan.
+Value positive_part(GraphBuilder& graph, const Value& x) {
+  return graph.unary("ThresholdedRelu", x, {{"alpha", 0.0F}});
 }
 
-LayerOutputs relu(Layer& layer) { return std::vector{relu_of(layer.graph, layer.input(0))}; }
+/// max(0, x), and 0 for nan. Maps take ONNX Runtime's Relu, which keeps a nan, but which it fuses with the
+/// convolution before it.
+LayerOutputs relu(Layer& layer) {
+  constexpr std::int64_t kMapAxes = 3;
+  const Value& x = layer.input(0);
+  return std::vector{x.rank() >= kMapAxes ? layer.graph.unary("Relu", x) : positive_part(layer.graph, x)};
+}
 
 float alpha_of(const Layer& layer) { return static_cast<float>(layer.arguments().real("alpha")); }
 
@@ -41,7 +45,7 @@ LayerOutputs both_signs(Layer& layer, Function function) {
 }
 
 LayerOutputs concatenated_relu(Layer& layer) {
-  return both_signs(layer, [&](const Value& x) { return relu_of(layer.graph, x); });
+  return both_signs(layer, [&](const Value& x) { return positive_part(layer.graph, x); });
 }
 
 LayerOutputs concatenated_elu(Layer& layer) {
@@ -127,7 +131,7 @@ LayerOutputs along_axis(Layer& layer) {
 
 constexpr std::string_view kReluNote =
     "in maps (3 axes and more) a nan stays a nan, where the reference makes it 0";
-constexpr std::string_view kSigmoidNote = "to 1e-7: below -18 it is that of -18";
+constexpr std::string_view kSigmoidNote = "exact to 1e-7: results below 1e-5 have fewer right digits";
 
 constexpr Rows kRows = Rows::kIndependent;
 constexpr Rows kByAxis = Rows::kByArguments;
@@ -142,7 +146,7 @@ constexpr LayerDefinition kLayers[] = {
     {"LogSoftmax", 1, 1, kByAxis, along_axis<"LogSoftmax">, kNone, axis_is_behind_batch},
     {"ELU", 1, 1, kRows, elu},
     {"SELU", 1, 1, kRows, selu},
-    {"CReLU", 1, 1, kRows, concatenated_relu, kNone, nullptr, kReluNote},
+    {"CReLU", 1, 1, kRows, concatenated_relu},
     {"CELU", 1, 1, kRows, concatenated_elu},
     {"PReLU", 2, 2, kRows, prelu},
     {"GELU", 1, 1, kRows, gelu},

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/limits.h"
 #include "worker/translate/array.h"
 #include "worker/translate/families.h"
 
@@ -260,6 +261,9 @@ Result<std::vector<std::int64_t>> small_integers(const Layer& layer, std::string
 }
 
 Status require_size(const Layer& layer, const Shape& shape) {
+  if (shape.size() > limits::kRankCount)
+    return layer.refuse("its output has " + std::to_string(shape.size()) + " axes, at most " +
+                        std::to_string(limits::kRankCount) + " are possible");
   const auto count = checked_element_count(shape);
   if (!count.ok()) return layer.refuse(count.error().text);
   if (*count == 0) return layer.refuse("its output " + to_string(shape) + " holds nothing");

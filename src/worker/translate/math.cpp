@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "base/limits.h"
-#include "worker/translate/elementwise.h"
+#include "worker/translate/array.h"
 #include "worker/translate/families.h"
 
 namespace noren::worker {
@@ -38,21 +38,29 @@ LayerOutputs constant(Layer& layer) {
   return std::vector{graph.floats(shape, std::vector<float>(static_cast<std::size_t>(*count), value))};
 }
 
-/// start, start + step, … before stop, each made from the one before it in float32.
+/// How many of start, start + step, … come before stop, each made from the one before it in float32. More
+/// than a tensor may hold: one more than that.
+std::int64_t arange_count(float start, float stop, float step) {
+  constexpr std::int64_t kTooMany = limits::kTensorElementsCount + 1;
+  // Rounding makes a step at most twice as long.
+  if ((static_cast<double>(stop) - start) / step > 2.0 * static_cast<double>(kTooMany)) return kTooMany;
+  std::int64_t count = 0;
+  for (float value = start; step < 0 ? value > stop : value < stop; value += step)
+    if (++count == kTooMany || (value + step == value && std::isfinite(value))) return kTooMany;
+  return count;
+}
+
 LayerOutputs arange(Layer& layer) {
   const auto start = static_cast<float>(layer.arguments().real("start"));
   const auto stop = static_cast<float>(layer.arguments().real("stop"));
   const auto step = static_cast<float>(layer.arguments().real("step"));
   if (step == 0.0F) return layer.refuse("step must not be 0");
+  const std::int64_t count = arange_count(start, stop, step);
+  TRY(require_size(layer, {count}));
   std::vector<float> values;
-  for (float value = start; step < 0 ? value > stop : value < stop; value += step) {
-    if (value + step == value && std::isfinite(value))
-      return layer.refuse("its step is too small to ever reach stop");
-    if (static_cast<std::int64_t>(values.size()) >= limits::kTensorElementsCount)
-      return layer.refuse("it has more numbers than a tensor may hold");
+  values.reserve(static_cast<std::size_t>(count));
+  for (float value = start; static_cast<std::int64_t>(values.size()) < count; value += step)
     values.push_back(value);
-  }
-  const auto count = static_cast<std::int64_t>(values.size());
   return std::vector{layer.graph.floats({count}, std::move(values))};
 }
 

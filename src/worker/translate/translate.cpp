@@ -131,6 +131,9 @@ class Translation {
       const auto elements = checked_element_count(outputs[i].shape);
       if (!elements.ok()) return layer.refuse(elements.error().text);
       if (*elements == 0) return layer.refuse("its output " + to_string(outputs[i].shape) + " holds nothing");
+      if (outputs[i].shape.size() > limits::kRankCount)
+        return layer.refuse("its output has " + std::to_string(outputs[i].shape.size()) + " axes, at most " +
+                            std::to_string(limits::kRankCount) + " are possible");
       values_[function.outputs[i]] = outputs[i];
     }
     return Ok{};
@@ -146,12 +149,13 @@ class Translation {
   void note_rows(const Layer& layer, const LayerDefinition& definition, const std::vector<Value>& outputs) {
     if (definition.randomness == Randomness::kDraws) result_.signature.random = true;
     const auto has_batch = [](const Value& value) { return value.batch; };
+    const auto is_for_all = [](const Value& value) { return value.batch || value.constant != nullptr; };
     if (definition.randomness == Randomness::kDraws)
       not_batchable("layer '" + layer.function.name + "' draws at random");
     if (std::none_of(layer.inputs.begin(), layer.inputs.end(), has_batch)) return;
     const bool independent = definition.rows == Rows::kIndependent ||
                              (definition.rows == Rows::kByArguments && definition.rows_independent(layer));
-    if (!independent || !std::all_of(outputs.begin(), outputs.end(), has_batch))
+    if (!independent || !std::all_of(outputs.begin(), outputs.end(), is_for_all))
       not_batchable("layer '" + layer.function.name + "' (" + layer.function.type +
                     ") mixes the rows of a batch");
   }

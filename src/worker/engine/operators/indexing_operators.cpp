@@ -34,8 +34,10 @@ class IndexReader {
     return index < 0 ? index + count : index;
   }
   [[noreturn]] void refuse(float given, std::int64_t count) const {
-    throw OperatorFailure("layer '" + layer_ + "': index " + std::to_string(given) +
-                          " is not within an axis of " + std::to_string(count));
+    const bool whole = std::abs(given) < 1.0e9F && given == std::trunc(given);
+    const std::string text = whole ? std::to_string(static_cast<std::int64_t>(given)) : std::to_string(given);
+    throw OperatorFailure("layer '" + layer_ + "': index " + text + " is not within an axis of " +
+                          std::to_string(count));
   }
 
  private:
@@ -332,14 +334,17 @@ class ArcTangent2 final : public Operator {
       count_b *= b.shape[i];
     }
     float* y = context.output(0, shape);
+    // Whole rows of the last axis at a time.
+    const std::int64_t length = rank == 0 ? 1 : shape.back(), count = element_count(shape);
+    const std::int64_t next_a = rank == 0 ? 0 : step_a.back(), next_b = rank == 0 ? 0 : step_b.back();
     std::vector<std::int64_t> place(rank, 0);
-    const std::int64_t count = element_count(shape);
-    for (std::int64_t i = 0; i < count; ++i) {
-      const auto at = [&](const Shape& steps) {
-        return std::inner_product(place.begin(), place.end(), steps.begin(), std::int64_t{0});
-      };
-      y[i] = std::atan2(a.floats()[at(step_a)], b.floats()[at(step_b)]);
-      for (std::size_t k = rank; k-- > 0 && ++place[k] == shape[k];) place[k] = 0;
+    for (std::int64_t done = 0; done < count; done += length) {
+      const float* row_a =
+          a.floats() + std::inner_product(place.begin(), place.end(), step_a.begin(), std::int64_t{0});
+      const float* row_b =
+          b.floats() + std::inner_product(place.begin(), place.end(), step_b.begin(), std::int64_t{0});
+      for (std::int64_t i = 0; i < length; ++i) *y++ = std::atan2(row_a[i * next_a], row_b[i * next_b]);
+      for (std::size_t k = rank; k-- > 1 && ++place[k - 1] == shape[k - 1];) place[k - 1] = 0;
     }
   }
 };
