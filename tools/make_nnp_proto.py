@@ -3,24 +3,25 @@
 
     tools/make_nnp_proto.py MESSAGES.tsv > src/worker/model_file/nnp/nnp.proto
 
-The table has the columns message, label, field, number, type, notes (as read from the descriptor of the reference
-package). Fields that older tools wrote and that the table lacks are added from OBSOLETE, so that their files open.
+The table has the columns message, label, field, number, type, notes (as read from the descriptor of the
+reference package). Fields that older tools wrote and that the table lacks are added from OBSOLETE, so that
+their files open.
 """
 import csv
 import sys
 
 SCALARS = {"bool", "int64", "uint32", "float", "double", "string"}
 
-# message, field, type, why it is there. They get numbers from 9000 up: only the text form of these messages is read.
+# message, field, type, why it is there. They get numbers from 9000 up: only the text form is read.
 OBSOLETE = [
-    ("DropoutParameter", "output_mask", "bool", "an option during 2021"),
-    ("RoiAlignParameter", "aligned", "bool", "an option during July 2021"),
-    ("Function", "assign_param", "AssignParameter", "an option during 2018"),
+    ("DropoutParameter", "output_mask", "bool", "an option in 2021"),
+    ("RoiAlignParameter", "aligned", "bool", "an option in July 2021"),
+    ("Function", "assign_param", "AssignParameter", "an option in 2018"),
     ("AssignParameter", "to_grad", "bool", "the same"),
-    ("Function", "clip_by_norm_param", "ClipByNormParameter", "written by the console; the layer is refused by name"),
+    ("Function", "clip_by_norm_param", "ClipByNormParameter", "of a layer that is refused by name"),
     ("ClipByNormParameter", "clip_norm", "float", "the same"),
     ("ClipByNormParameter", "axis", "int64", "the same"),
-    ("BinaryConnectConvolutionParameter", "channel_last", "bool", "an argument of the console that had no effect"),
+    ("BinaryConnectConvolutionParameter", "channel_last", "bool", "offered by the console, no effect"),
     ("BinaryWeightConvolutionParameter", "channel_last", "bool", "the same"),
     ("Solver", "eve_param", "EveParameter", "the Eve solver, removed"),
     *[("EveParameter", name, "float", "the same")
@@ -69,7 +70,7 @@ def field_line(label, field, number, kind, notes):
 
 def add_empty(messages):
     """The table has no row for a message without fields."""
-    used = {kind for fields in messages.values() for _, _, _, kind, _ in fields if not kind.startswith("map<")}
+    used = {field[3] for fields in messages.values() for field in fields if not field[3].startswith("map<")}
     for name in sorted(used - SCALARS - messages.keys()):
         messages[name] = []
 
@@ -93,7 +94,8 @@ def main():
     messages = with_maps(read_messages(sys.argv[1]))
     add_obsolete(messages)
     add_empty(messages)
-    lines = ["// The messages of the NNP format, for reading its text. Made by tools/make_nnp_proto.py; don't edit.",
+    lines = ["// The messages of the NNP format, for reading its text.",
+             "// Made by tools/make_nnp_proto.py; don't edit.",
              'syntax = "proto3";', "package noren.nnp_messages;", "option optimize_for = CODE_SIZE;", ""]
     for name, fields in messages.items():
         lines += write_message(name, fields)

@@ -1,69 +1,28 @@
 // worker/model_file/network.h - What an .nnp file says, in our own plain types: no protobuf, no zip, no HDF5.
-// Made by read_nnp(), consumed by translate/ and by statistics. Plain data, any thread; never changed after it is read.
-// Everything in it was checked: names are unique and defined, functions stand in topological order, loops are
-// expanded, shapes hold no -1 and fit the limits, every parameter that is used is there with the declared shape.
+// Made by read_nnp(), consumed by translate/ and by statistics. Plain data, any thread; never changed after
+// it is read. Everything in it was checked: names are unique and defined, functions stand in topological
+// order, loops are expanded, shapes hold no -1 and fit the limits, every parameter that is used is there with
+// the declared shape.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <variant>
 #include <vector>
 
+#include "worker/model_file/design.h"
+#include "worker/model_file/function.h"
 #include "worker/tensor/tensor.h"
 
 namespace noren::worker {
-
-/// The value of one argument. Floats of the file are doubles here that hold the float32 exactly.
-using Argument = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
-                              std::vector<double>, std::vector<std::string>>;
-
-/// The arguments of a function by the field names of the format ("base_axis", "pad"). All fields that the function's
-/// message defines are there; what the file leaves out is 0, false, "" or empty, as in the reference. Asking for a
-/// name that the message does not define, or with the wrong type, is a programmer error (CHECK).
-class Arguments {
- public:
-  bool boolean(std::string_view name) const;
-  std::int64_t integer(std::string_view name) const;
-  double real(std::string_view name) const;
-  const std::string& text(std::string_view name) const;
-  /// Lists: repeated fields, and the dimensions of a field of type Shape.
-  const std::vector<std::int64_t>& integers(std::string_view name) const;
-  const std::vector<double>& reals(std::string_view name) const;
-  /// The same as integers(): for fields that are a Shape. A first -1 of an argument named "shape" is 1 already.
-  const Shape& shape(std::string_view name) const { return integers(name); }
-  /// True for a list that is not empty. The name must be defined.
-  bool has(std::string_view name) const;
-  /// True where the message defines the name at all.
-  bool defines(std::string_view name) const;
-  /// True where the first number of the argument "shape" stands for the batch (the file said -1, or the batch size).
-  bool shape_has_batch() const { return shape_has_batch_; }
-
-  /// For the reader and for tests: adds or replaces.
-  Arguments& set(std::string_view name, Argument value);
-  void set_shape_has_batch(bool value) { shape_has_batch_ = value; }
-  const std::map<std::string, Argument, std::less<>>& all() const { return values_; }
-
- private:
-  std::map<std::string, Argument, std::less<>> values_;
-  bool shape_has_batch_ = false;
-};
-
-struct Function {
-  std::string name;  ///< unique in the network after its loops are expanded ("Affine_RepeatStart[1]")
-  std::string type;  ///< "Affine"; RecurrentInput is Split, RecurrentOutput is Stack; never a RepeatStart or Delay
-  std::vector<std::string> inputs;
-  std::vector<std::string> outputs;
-  Arguments arguments;
-};
 
 enum class VariableKind : std::uint8_t { kBuffer, kParameter };
 
 struct Variable {
   VariableKind kind = VariableKind::kBuffer;
-  /// As declared, with the batch as 1. Only those of inputs and parameters bind; others are what a tool wrote once.
+  /// As declared, with the batch as 1. Only those of inputs and parameters bind; others are what a tool wrote
+  /// once.
   Shape shape;
   /// Axis 0 of `shape` is the batch.
   bool has_batch_axis = false;
@@ -84,8 +43,8 @@ struct Parameter {
 };
 
 /// A variable that the executor fills by itself for each evaluation: "Normal" (sigma = multiplier), "Uniform"
-/// (-multiplier to multiplier), "Range" (0, multiplier, 2 * multiplier …), "Constant". Variables that nothing writes
-/// and that declare an initializer of one of these types are here too.
+/// (-multiplier to multiplier), "Range" (0, multiplier, 2 * multiplier …), "Constant". Variables that nothing
+/// writes and that declare an initializer of one of these types are here too.
 struct Generator {
   std::string variable;
   std::string type;
@@ -109,27 +68,11 @@ struct OutputVariable {
 /// How several evaluations become one answer ("mean" for everything else).
 enum class RepeatEvaluation : std::uint8_t { kMean, kLast, kStandardDeviation };
 
-/// A network as it was drawn: loops not expanded, nothing pruned. Statistics count this one. Unchecked: inputs may name
-/// variables that are not there.
-struct Design {
-  struct Variable {
-    Shape shape;  ///< as declared, with the batch as 1; empty or wrong where a tool wrote none
-    bool is_parameter = false;
-    bool is_initialized = false;  ///< declares how it begins ("working memory" where nothing writes it)
-  };
-  struct Layer {
-    Function function;
-    double turns_count = 1;  ///< how often its loops run it
-  };
-  std::string name;
-  std::map<std::string, Variable, std::less<>> variables;
-  std::vector<Layer> layers;
-};
-
 struct Executor {
   std::string name;
   Network network;
-  /// What the network was derived from: 'Main' for 'MainRuntime' where the file has it, else the network itself.
+  /// What the network was derived from: 'Main' for 'MainRuntime' where the file has it, else the network
+  /// itself.
   Design design;
   std::vector<DataVariable> inputs;  ///< in the file's order, also those that no output needs
   std::vector<OutputVariable> outputs;

@@ -11,18 +11,18 @@ namespace {
 
 /// What a coefficient multiplies.
 enum class Basis {
-  kInput,              ///< elements of the first input
-  kOutput,             ///< elements of the first output
-  kWindow,             ///< output elements x elements of the kernel
-  kBias,               ///< output elements, where the layer has a bias
-  kAffine,             ///< multiplications of a matrix product with the weight
-  kConvolution,        ///< output elements x weights that reach one of them
-  kDeconvolution,      ///< the same with the weight's axes exchanged
-  kMatrix,             ///< output elements x length of the inner axis
-  kSide,               ///< side n of a square matrix
-  kSideSquared,        ///< n²
-  kSideCubed,          ///< n³
-  kInversion,          ///< n (n - 1)²
+  kInput,          ///< elements of the first input
+  kOutput,         ///< elements of the first output
+  kWindow,         ///< output elements x elements of the kernel
+  kBias,           ///< output elements, where the layer has a bias
+  kAffine,         ///< multiplications of a matrix product with the weight
+  kConvolution,    ///< output elements x weights that reach one of them
+  kDeconvolution,  ///< the same with the weight's axes exchanged
+  kMatrix,         ///< output elements x length of the inner axis
+  kSide,           ///< side n of a square matrix
+  kSideSquared,    ///< n²
+  kSideCubed,      ///< n³
+  kInversion,      ///< n (n - 1)²
   kOnce,
 };
 
@@ -32,8 +32,8 @@ struct Rule {
   Cost coefficients;
 };
 
-// Per layer what the console's layer definitions say (sony/nnc-desktop, layer_component/*.txt, properties Cost*), and
-// where these name a built-in quantity, what official numbers of sample projects follow.
+// Per layer what the console's layer definitions say (sony/nnc-desktop, layer_component/*.txt, properties
+// Cost*), and where these name a built-in quantity, what official numbers of sample projects follow.
 constexpr Rule kRules[] = {
     // Neural network layers
     {"Affine", Basis::kBias, {.add = 1}},
@@ -163,8 +163,8 @@ constexpr Rule kRules[] = {
 };
 
 /// Layers whose main weight is stored as bits: 32 count as one scalar, and the copy 'Wb' not at all.
-constexpr std::string_view kBinaryTypes[] = {"BinaryConnectAffine", "BinaryWeightAffine", "BinaryConnectConvolution",
-                                             "BinaryWeightConvolution"};
+constexpr std::string_view kBinaryTypes[] = {"BinaryConnectAffine", "BinaryWeightAffine",
+                                             "BinaryConnectConvolution", "BinaryWeightConvolution"};
 /// Layers whose parameters the console does not count.
 constexpr std::string_view kUncountedTypes[] = {"MeanSubtraction"};
 
@@ -173,8 +173,9 @@ bool contains(const std::string_view (&list)[N], std::string_view type) {
   return std::find(std::begin(list), std::end(list), type) != std::end(list);
 }
 
-constexpr std::array<double Cost::*, 8> kFields = {&Cost::output, &Cost::parameter, &Cost::add, &Cost::multiply,
-                                                   &Cost::multiply_add, &Cost::division, &Cost::exp, &Cost::branch};
+constexpr std::array<double Cost::*, 8> kFields = {&Cost::output,   &Cost::parameter,    &Cost::add,
+                                                   &Cost::multiply, &Cost::multiply_add, &Cost::division,
+                                                   &Cost::exp,      &Cost::branch};
 
 void add_scaled(Cost& sum, const Cost& cost, double factor) {
   for (const auto field : kFields) sum.*field += cost.*field * factor;
@@ -222,7 +223,8 @@ class Counter {
     const auto found = design_.variables.find(name);
     if (found != design_.variables.end() && !found->second.shape.empty()) {
       const Shape& declared = found->second.shape;
-      if (std::all_of(declared.begin(), declared.end(), [](std::int64_t d) { return d > 0; })) return declared;
+      if (std::all_of(declared.begin(), declared.end(), [](std::int64_t d) { return d > 0; }))
+        return declared;
     }
     const Shape* inferred = shape_of_ ? shape_of_(name) : nullptr;
     return inferred == nullptr ? Shape{} : *inferred;
@@ -238,7 +240,8 @@ class Counter {
     return found != design_.variables.end() && found->second.is_parameter;
   }
 
-  /// A parameter drawn as a layer of its own has no scope in its name ("Parameter"); others are "Affine/affine/W".
+  /// A parameter drawn as a layer of its own has no scope in its name ("Parameter"); others are
+  /// "Affine/affine/W".
   bool is_parameter_layer(const std::string& name) const {
     return is_parameter(name) && name.find('/') == std::string::npos;
   }
@@ -248,7 +251,8 @@ class Counter {
     const auto readers = readers_.find(name);
     if (readers == readers_.end()) return false;
     for (const Function* reader : readers->second) {
-      if (name.size() > reader->name.size() && name.starts_with(reader->name) && name[reader->name.size()] == '_') {
+      if (name.size() > reader->name.size() && name.starts_with(reader->name) &&
+          name[reader->name.size()] == '_') {
         return true;
       }
     }
@@ -257,20 +261,24 @@ class Counter {
 
   void count_variables(Statistics& statistics) const {
     for (const auto& [name, variable] : design_.variables) {
-      if (written_.contains(name) || (!is_parameter_layer(name) && (variable.is_parameter || is_side_input(name)))) {
+      if (written_.contains(name) ||
+          (!is_parameter_layer(name) && (variable.is_parameter || is_side_input(name)))) {
         continue;
       }
       const double size = product(shape_of(name));
       Cost cost;
       cost.output = size;
       if (variable.is_parameter || variable.is_initialized) cost.parameter = size;
-      statistics.functions.push_back(
-          {name, variable.is_parameter ? "Parameter" : variable.is_initialized ? "WorkingMemory" : "Input", cost});
+      statistics.functions.push_back({name,
+                                      variable.is_parameter     ? "Parameter"
+                                      : variable.is_initialized ? "WorkingMemory"
+                                                                : "Input",
+                                      cost});
     }
   }
 
-  /// Layers inside a unit have its name before a '/'. The console shows the unit as one layer, whose output is what
-  /// leaves it.
+  /// Layers inside a unit have its name before a '/'. The console shows the unit as one layer, whose output
+  /// is what leaves it.
   double shown_output(const Function& f) const {
     const double size = product(output_shape(f));
     const std::size_t slash = f.name.find('/');
@@ -287,7 +295,8 @@ class Counter {
   double parameter_scalars(const Function& f) const {
     if (contains(kUncountedTypes, f.type)) return 0;
     const bool is_binary = contains(kBinaryTypes, f.type);
-    const std::size_t binary_bias = f.type.starts_with("BinaryWeight") ? 4 : 3;  // behind 'Wb' and maybe alpha
+    const std::size_t binary_bias =
+        f.type.starts_with("BinaryWeight") ? 4 : 3;  // behind 'Wb' and maybe alpha
     double sum = 0;
     for (std::size_t i = 0; i < f.inputs.size(); ++i) {
       if (!is_parameter(f.inputs[i]) || is_parameter_layer(f.inputs[i])) continue;
@@ -317,7 +326,8 @@ class Counter {
     switch (basis) {
       case Basis::kInput: return product(input_shape(f, 0));
       case Basis::kOutput: return outputs;
-      case Basis::kWindow: return outputs * (f.arguments.defines("kernel") ? product(f.arguments.shape("kernel")) : 1);
+      case Basis::kWindow:
+        return outputs * (f.arguments.defines("kernel") ? product(f.arguments.shape("kernel")) : 1);
       case Basis::kBias: return has_bias(f) ? outputs : 0;
       case Basis::kAffine: return outputs * static_cast<double>(dimension(weight, 0));
       case Basis::kConvolution: return outputs * product(weight, 1);

@@ -1,6 +1,6 @@
-// worker/model_file/statistics.h - Network statistics as the console shows them: scalars and operations of a forward
-// pass, for each function and for the network. Called by import once the shapes of all variables are known.
-// Pure; one thread; knows no file format.
+// worker/model_file/statistics.h - Network statistics as the console shows them: scalars and operations of a
+// forward pass, for each function and for the network. Called by import once the shapes of all variables are
+// known. Pure; one thread; knows no file format.
 #pragma once
 
 #include <functional>
@@ -24,7 +24,8 @@ struct Cost {
   double branch = 0;  ///< CostIf
 };
 
-/// One row: a layer of the design with its loops' turns counted in, or an input, or a parameter that stands alone.
+/// One row: a layer of the design with its loops' turns counted in, or an input, or a parameter that stands
+/// alone.
 struct FunctionCost {
   std::string function;
   std::string type;
@@ -46,8 +47,8 @@ Statistics network_statistics(const Executor& executor, const ShapeLookup& shape
 /// Of several executors: the sum, added as the console adds (float32).
 Cost sum_of(const std::vector<Cost>& costs);
 
-/// Scalars of the parameters that the executor really uses, counted at each function that uses them. A design can
-/// say less; who decides by size takes the larger one.
+/// Scalars of the parameters that the executor really uses, counted at each function that uses them. A design
+/// can say less; who decides by size takes the larger one.
 double used_parameter_scalars(const Executor& executor);
 
 }  // namespace noren::worker

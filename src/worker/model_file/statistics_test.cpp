@@ -22,7 +22,8 @@ class DesignBuilder {
   DesignBuilder& layer(const std::string& name, const std::string& type, std::vector<std::string> inputs,
                        Shape output, double turns_count = 1, Arguments arguments = {}) {
     executor_.design.variables[name] = {std::move(output), false, false};
-    executor_.design.layers.push_back({{name, type, std::move(inputs), {name}, std::move(arguments)}, turns_count});
+    executor_.design.layers.push_back(
+        {{name, type, std::move(inputs), {name}, std::move(arguments)}, turns_count});
     return *this;
   }
   Cost total() const { return network_statistics(executor_, nullptr).total; }
@@ -48,13 +49,14 @@ TEST(Statistics, AffineCountsItsProductsItsBiasAndItsParameters) {
 TEST(Statistics, ConvolutionsCountTheWeightsThatReachAnOutput) {
   Arguments two_groups;
   two_groups.set("group", std::int64_t{2});
-  const Statistics statistics = DesignBuilder()
-                                    .input("x", {1, 4, 8, 8})
-                                    .parameter("C/conv/W", {6, 2, 3, 3})
-                                    .layer("C", "Convolution", {"x", "C/conv/W"}, {1, 6, 6, 6}, 1, two_groups)
-                                    .parameter("D/deconv/W", {6, 5, 2, 2})
-                                    .layer("D", "Deconvolution", {"C", "D/deconv/W"}, {1, 10, 12, 12}, 1, two_groups)
-                                    .statistics();
+  const Statistics statistics =
+      DesignBuilder()
+          .input("x", {1, 4, 8, 8})
+          .parameter("C/conv/W", {6, 2, 3, 3})
+          .layer("C", "Convolution", {"x", "C/conv/W"}, {1, 6, 6, 6}, 1, two_groups)
+          .parameter("D/deconv/W", {6, 5, 2, 2})
+          .layer("D", "Deconvolution", {"C", "D/deconv/W"}, {1, 10, 12, 12}, 1, two_groups)
+          .statistics();
   ASSERT_EQ(statistics.functions.size(), 3u);
   EXPECT_EQ(statistics.functions[1].cost.multiply_add, 6 * 36 * 2 * 9);
   EXPECT_EQ(statistics.functions[1].cost.add, 0);  // no bias
@@ -133,7 +135,8 @@ TEST(Statistics, UsedParametersAreCountedAtEachUse) {
   Executor executor;
   executor.network.variables["W"] = {VariableKind::kParameter, {3, 3}, false};
   executor.network.variables["x"] = {VariableKind::kBuffer, {1, 3}, true};
-  executor.network.functions = {{"A", "Affine", {"x", "W"}, {"A"}, {}}, {"B", "Affine", {"A", "W"}, {"B"}, {}}};
+  executor.network.functions = {{"A", "Affine", {"x", "W"}, {"A"}, {}},
+                                {"B", "Affine", {"A", "W"}, {"B"}, {}}};
   EXPECT_EQ(used_parameter_scalars(executor), 18);
 }
 

@@ -1,6 +1,7 @@
 // worker/model_file/nnp/archive.h - The zip archive of an .nnp: its members, read in bounded pieces.
-// Used by read_nnp() on its one thread. Never writes, never opens a file, never believes a declared size; refuses
-// encrypted members, names that leave the folder, and two members of one name. Private to this folder.
+// Used by read_nnp() on its one thread. Never writes, never opens a file, never believes a declared size;
+// refuses encrypted members, names that leave the folder, and two members of one name. Private to this
+// folder.
 #pragma once
 
 #include <cstddef>

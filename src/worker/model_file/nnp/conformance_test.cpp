@@ -1,5 +1,5 @@
-// Reads every model of the conformance suites, where they are there (../shared/conformance): each opens, or is
-// refused where the case wants that; and their statistics are the official ones.
+// Reads every model of the conformance suites, where they are there (../shared/conformance): each opens, or
+// is refused where the case wants that; and their statistics are the official ones.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -25,8 +25,9 @@ std::string read_file(const fs::path& path) {
 
 /// Refused while the file is read; other error cases are refused by the translator or at the request.
 bool must_not_open(const std::string& name) {
-  static const char* const later[] = {"request_", "function_axis", "function_inputs", "function_kernel",
-                                      "function_reshape", "function_shapes", "function_unknown"};
+  static const char* const later[] = {"request_",        "function_axis",    "function_inputs",
+                                      "function_kernel", "function_reshape", "function_shapes",
+                                      "function_unknown"};
   for (const char* prefix : later) {
     if (name.starts_with(prefix)) return false;
   }
@@ -80,7 +81,8 @@ TEST(Conformance, StatisticsAreTheOfficialOnes) {
       const auto file = read_nnp(bytes_of(bytes));
       ASSERT_TRUE(file.ok()) << path;
       std::vector<Cost> costs;
-      for (const Executor& executor : file->executors) costs.push_back(network_statistics(executor, nullptr).total);
+      for (const Executor& executor : file->executors)
+        costs.push_back(network_statistics(executor, nullptr).total);
       const Cost total = sum_of(costs);
       for (std::size_t i = 0; i < names.size() && i < row.size(); ++i) {
         const auto field = fields.find(names[i]);

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "worker/model_file/nnp/design.h"
+#include "worker/model_file/nnp/design_of.h"
 #include "worker/model_file/nnp/loops.h"
 #include "worker/model_file/nnp/text.h"
 
@@ -282,7 +282,7 @@ class Resolver {
       Shape shape = *declared;
       shape[0] = 1;
       f.arguments.set("shape", std::move(shape));
-      f.arguments.set_shape_has_batch(true);
+      f.arguments.mark_shape_as_batch();
     }
   }
 

@@ -1,5 +1,5 @@
-// worker/model_file/nnp/executors.h - Executors of the raw model → executors with their own flat, pruned network.
-// Used by read_nnp() on its one thread, before parameters are read. Private to this folder. Pure.
+// worker/model_file/nnp/executors.h - Executors of the raw model → executors with their own flat, pruned
+// network. Used by read_nnp() on its one thread, before parameters are read. Private to this folder. Pure.
 #pragma once
 
 #include <vector>

@@ -21,7 +21,8 @@ struct FlatNetwork {
   const RawNetwork* raw = nullptr;
   std::map<std::string, const RawVariable*, std::less<>> variables;
   std::vector<Function> functions;
-  /// Variables that only stand for another one (behind a RepeatStart, RepeatEnd or Delay): name → that other one.
+  /// Variables that only stand for another one (behind a RepeatStart, RepeatEnd or Delay): name → that other
+  /// one.
   std::map<std::string, std::string, std::less<>> aliases;
 
   /// The variable that really holds the value. The name itself where it is no alias.
@@ -33,7 +34,8 @@ std::map<std::string, std::int64_t, std::less<>> loop_times_of(const RawNetwork&
 
 /// `network` must outlive the result. Checks names (unique, defined, one writer each) and counts on the way.
 ///
-/// Names of turns are those of the reference: 'A{R}/W' in turn 2 of loop R is 'A[2]/W'; a name without '{R}' gets
+/// Names of turns are those of the reference: 'A{R}/W' in turn 2 of loop R is 'A[2]/W'; a name without '{R}'
+/// gets
 /// '_R[2]' at its end; nested loops one after the other, in the order of the variable's repeat_id.
 Result<FlatNetwork> unroll(const RawNetwork& network);
 

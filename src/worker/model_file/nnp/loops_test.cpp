@@ -17,7 +17,8 @@ class NetworkBuilder {
     network_.loop_times[id] = times;
     return *this;
   }
-  NetworkBuilder& variable(const std::string& name, std::vector<std::string> loops = {}, Shape shape = {1, 2}) {
+  NetworkBuilder& variable(const std::string& name, std::vector<std::string> loops = {},
+                           Shape shape = {1, 2}) {
     network_.variables.push_back({name, false, std::move(loops), std::move(shape), "", 0});
     return *this;
   }
@@ -25,14 +26,15 @@ class NetworkBuilder {
     network_.variables.push_back({name, true, std::move(loops), {2, 2}, "", 0});
     return *this;
   }
-  NetworkBuilder& function(const std::string& type, std::vector<std::string> inputs, const std::string& output,
-                           std::vector<std::string> loops = {}) {
+  NetworkBuilder& function(const std::string& type, std::vector<std::string> inputs,
+                           const std::string& output, std::vector<std::string> loops = {}) {
     network_.functions.push_back({output, type, std::move(loops), std::move(inputs), {output}, {}, "", 0, 0});
     return *this;
   }
   NetworkBuilder& control(const std::string& type, const std::string& id, std::vector<std::string> inputs,
                           const std::string& output, std::vector<std::string> loops, std::int64_t axis = 0) {
-    network_.functions.push_back({output, type, std::move(loops), std::move(inputs), {output}, {}, id, 0, axis});
+    network_.functions.push_back(
+        {output, type, std::move(loops), std::move(inputs), {output}, {}, id, 0, axis});
     return *this;
   }
   const RawNetwork& get() const { return network_; }
@@ -45,7 +47,12 @@ class NetworkBuilder {
 /// x → R: (S → A) three times → E → y.
 NetworkBuilder repeat(std::int64_t times) {
   NetworkBuilder builder;
-  builder.loop("R", times).variable("x").variable("S", {"R"}).variable("A", {"R"}).variable("E").variable("y");
+  builder.loop("R", times)
+      .variable("x")
+      .variable("S", {"R"})
+      .variable("A", {"R"})
+      .variable("E")
+      .variable("y");
   builder.parameter("A{R}/W", {"R"}).parameter("A/b", {"R"}).parameter("A/shared");
   builder.control("RepeatStart", "R", {"x", "A"}, "S", {"R"})
       .function("Affine", {"S", "A{R}/W", "A/b", "A/shared"}, "A", {"R"})
@@ -79,7 +86,8 @@ TEST(Loops, NestedLoopsAreLimitedTogether) {
   builder.loop("P", 1000).loop("Q", 1000).variable("x").variable("y", {"P", "Q"});
   EXPECT_THAT(builder.unroll().error().text, HasSubstr("more than 400000 variables"));
   NetworkBuilder functions;
-  functions.loop("P", 1000).loop("Q", 1000).variable("x").variable("y").function("Tanh", {"x"}, "y", {"P", "Q"});
+  functions.loop("P", 1000).loop("Q", 1000).variable("x").variable("y").function("Tanh", {"x"}, "y",
+                                                                                 {"P", "Q"});
   EXPECT_THAT(functions.unroll().error().text, HasSubstr("more than 100000 layers"));
 }
 
@@ -132,13 +140,15 @@ TEST(Loops, WrongNetworksAreRefusedByName) {
   EXPECT_THAT(refused(undefined.variable("y").function("Tanh", {"x"}, "y")),
               HasSubstr("layer 'y' (Tanh) reads variable 'x', which the network does not define"));
   NetworkBuilder writers;
-  EXPECT_THAT(refused(writers.variable("x").variable("y").function("Tanh", {"x"}, "y").function("Abs", {"x"}, "y")),
-              HasSubstr("two layers write variable 'y'"));
+  EXPECT_THAT(
+      refused(writers.variable("x").variable("y").function("Tanh", {"x"}, "y").function("Abs", {"x"}, "y")),
+      HasSubstr("two layers write variable 'y'"));
   NetworkBuilder outside;
   outside.loop("R", 2).variable("x", {"R"}).variable("y").function("Tanh", {"x"}, "y");
   EXPECT_THAT(refused(outside), HasSubstr("of loop 'R' from outside the loop"));
   NetworkBuilder unknown;
-  EXPECT_THAT(refused(unknown.variable("x", {"R"})), HasSubstr("loop 'R', which the network does not define"));
+  EXPECT_THAT(refused(unknown.variable("x", {"R"})),
+              HasSubstr("loop 'R', which the network does not define"));
   NetworkBuilder self;
   self.loop("R", 2).variable("S", {"R"}).variable("E");
   self.control("RepeatStart", "R", {"E", "S"}, "S", {"R"}).control("RepeatEnd", "R", {"S"}, "E", {});

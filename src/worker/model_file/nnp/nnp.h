@@ -1,6 +1,7 @@
 // worker/model_file/nnp/nnp.h - Reads an .nnp file: container, network text, parameters → ModelFile.
-// Called by import in a sandboxed worker, once a process, on its one thread. Bytes in, plain types out: opens no
-// file, trusts no size that the file declares, keeps every limit of base/limits.h. The bytes may go afterwards.
+// Called by import in a sandboxed worker, once a process, on its one thread. Bytes in, plain types out: opens
+// no file, trusts no size that the file declares, keeps every limit of base/limits.h. The bytes may go
+// afterwards.
 #pragma once
 
 #include "base/bytes.h"

@@ -18,7 +18,8 @@ std::string with(std::string text, const std::string& from, const std::string& t
   return text.replace(at, from.size(), to);
 }
 
-Result<ModelFile> read_text(const std::string& text, const std::vector<StoredTensor>& tensors = affine_tensors()) {
+Result<ModelFile> read_text(const std::string& text,
+                            const std::vector<StoredTensor>& tensors = affine_tensors()) {
   return read_nnp(bytes_of(
       make_zip({{"network.nntxt", text}, {"parameter.protobuf", make_parameter_protobuf(tensors)}})));
 }
@@ -51,16 +52,19 @@ TEST(Nnp, ReadsEveryContainerForm) {
       expect_affine(read_nnp(bytes_of(make_zip({{"nnp_version.txt", "0.1"},
                                                 {"parameter.protobuf", protobuf, deflated},
                                                 {name, affine_text(), deflated}}))));
-      expect_affine(read_nnp(bytes_of(make_zip({{name, affine_text(), deflated}, {"parameter.h5", h5, deflated}}))));
+      expect_affine(
+          read_nnp(bytes_of(make_zip({{name, affine_text(), deflated}, {"parameter.h5", h5, deflated}}))));
     }
   }
 }
 
 TEST(Nnp, ReadsNumbersOfOtherTypesInH5) {
-  expect_affine(read_nnp(bytes_of(make_zip(
-      {{"net.nntxt", affine_text()}, {"parameter.h5", make_parameter_h5(affine_tensors(), H5T_IEEE_F64BE)}}))));
-  expect_affine(read_nnp(bytes_of(make_zip(
-      {{"net.nntxt", affine_text()}, {"parameter.h5", make_parameter_h5(affine_tensors(), H5T_STD_I32LE)}}))));
+  expect_affine(
+      read_nnp(bytes_of(make_zip({{"net.nntxt", affine_text()},
+                                  {"parameter.h5", make_parameter_h5(affine_tensors(), H5T_IEEE_F64BE)}}))));
+  expect_affine(
+      read_nnp(bytes_of(make_zip({{"net.nntxt", affine_text()},
+                                  {"parameter.h5", make_parameter_h5(affine_tensors(), H5T_STD_I32LE)}}))));
 }
 
 TEST(Nnp, TakesTextAsWindowsWritesIt) {
@@ -72,7 +76,7 @@ TEST(Nnp, TakesTextAsWindowsWritesIt) {
 TEST(Nnp, ToleratesWhatOlderToolsWrote) {
   expect_affine(read_text(affine_text() + R"(
 optimizer { name: "o" solver { type: "Eve" eve_param { alpha: 1 k2: 2 } lr_decay: 0.5 } }
-global_config { default_context { backend: "cpu|cuda" compute_backend: "default|cudnn" array_class: "CudaArray" } }
+global_config { default_context { backend: "cpu|cuda" compute_backend: "default|cudnn" } }
 )"));
 }
 
@@ -83,15 +87,19 @@ TEST(Nnp, UnknownFieldsAreRefusedWithTheirPlace) {
 
 TEST(Nnp, MembersThatAreWrongAreNamed) {
   const std::string text = affine_text();
-  const auto refused = [](const std::vector<Member>& members) { return refusal(read_nnp(bytes_of(make_zip(members)))); };
+  const auto refused = [](const std::vector<Member>& members) {
+    return refusal(read_nnp(bytes_of(make_zip(members))));
+  };
   EXPECT_THAT(refused({}), HasSubstr("empty"));
   EXPECT_THAT(refused({{"a.txt", "x"}}), HasSubstr("no network file"));
-  EXPECT_THAT(refused({{"net.nntxt", text}, {"net.nntxt", text}}), HasSubstr("two members named 'net.nntxt'"));
+  EXPECT_THAT(refused({{"net.nntxt", text}, {"net.nntxt", text}}),
+              HasSubstr("two members named 'net.nntxt'"));
   EXPECT_THAT(refused({{"net.nntxt", text}, {"../x", ""}}), HasSubstr("leaves the folder"));
   EXPECT_THAT(refused({{"net.nntxt", text}, {"a/..\\..\\x", ""}}), HasSubstr("leaves the folder"));
   EXPECT_THAT(refused({{"net.nntxt", text}, {"/etc/x", ""}}), HasSubstr("absolute path"));
   EXPECT_THAT(refused({{"net.nntxt", text}, {"C:\\x", ""}}), HasSubstr("absolute path"));
-  EXPECT_THAT(refused({{"net.nntxt", text, false, 0, true}}), HasSubstr("'net.nntxt' of the archive is encrypted"));
+  EXPECT_THAT(refused({{"net.nntxt", text, false, 0, true}}),
+              HasSubstr("'net.nntxt' of the archive is encrypted"));
   EXPECT_THAT(refused({{"net.nntxt", text, true, 5}}), HasSubstr("'net.nntxt'"));
   EXPECT_THAT(refused({{"net.nntxt", text, true, -5}}), HasSubstr("'net.nntxt'"));
   EXPECT_THAT(refused({{"net.nntxt", std::string("\0\1\2", 3)}}), HasSubstr("binary data in line 1"));
@@ -109,8 +117,8 @@ TEST(Nnp, NetworkTextIsLimited) {
 }
 
 TEST(Nnp, EveryCutOfAFileIsRefusedOrComplete) {
-  const std::string file = make_zip({{"network.nntxt", affine_text(), true},
-                                     {"parameter.h5", make_parameter_h5(affine_tensors()), true}});
+  const std::string file = make_zip(
+      {{"network.nntxt", affine_text(), true}, {"parameter.h5", make_parameter_h5(affine_tensors()), true}});
   for (std::size_t size = 0; size < file.size(); size += 7) {
     EXPECT_FALSE(read_nnp(bytes_of(file).first(size)).ok()) << size;
   }
@@ -121,7 +129,8 @@ TEST(Nnp, EveryCutOfAParameterFileIsRefused) {
   const std::string h5 = make_parameter_h5(affine_tensors());
   for (std::size_t size = 0; size < protobuf.size(); ++size) {
     const std::string cut = protobuf.substr(0, size);
-    EXPECT_FALSE(read_nnp(bytes_of(make_zip({{"n.nntxt", affine_text()}, {"p.protobuf", cut}}))).ok()) << size;
+    EXPECT_FALSE(read_nnp(bytes_of(make_zip({{"n.nntxt", affine_text()}, {"p.protobuf", cut}}))).ok())
+        << size;
   }
   for (std::size_t size = 0; size + 64 < h5.size(); size += 13) {
     const std::string cut = h5.substr(0, size);
@@ -132,8 +141,9 @@ TEST(Nnp, EveryCutOfAParameterFileIsRefused) {
 TEST(Nnp, ParametersMustBeThereInTheDeclaredShape) {
   auto tensors = affine_tensors();
   tensors.pop_back();
-  EXPECT_THAT(refusal(read_text(affine_text(), tensors)),
-              HasSubstr("layer 'A' (Affine) needs parameter 'A/affine/b', which the parameter file does not have"));
+  EXPECT_THAT(
+      refusal(read_text(affine_text(), tensors)),
+      HasSubstr("layer 'A' (Affine) needs parameter 'A/affine/b', which the parameter file does not have"));
   tensors = affine_tensors();
   tensors[0].shape = {3, 4};
   EXPECT_THAT(refusal(read_text(affine_text(), tensors)), HasSubstr("declared as 4x3 and stored as 3x4"));
@@ -178,13 +188,16 @@ TEST(Nnp, ExecutorsMustFitTheFile) {
               HasSubstr("output variable 'Nope' is not in network 'Main'"));
   EXPECT_THAT(refusal(read_text(with(text, "variable_name: \"Input\"", "variable_name: \"A\""))),
               HasSubstr("computed by the network itself"));
-  EXPECT_THAT(refusal(read_text(with(text, "name: \"Executor\"", "name: \"Executor\" num_evaluations: 10001"))),
-              HasSubstr("10001 times"));
+  EXPECT_THAT(
+      refusal(read_text(with(text, "name: \"Executor\"", "name: \"Executor\" num_evaluations: 10001"))),
+      HasSubstr("10001 times"));
   EXPECT_TRUE(read_text(with(text, "name: \"Executor\"", "name: \"Executor\" num_evaluations: 10000")).ok());
 }
 
 TEST(Nnp, NormalizationIsOffWhenAnybodySaysSo) {
-  const auto flag = [](const std::string& text) { return read_text(text).value().executors[0].no_image_normalization; };
+  const auto flag = [](const std::string& text) {
+    return read_text(text).value().executors[0].no_image_normalization;
+  };
   EXPECT_FALSE(flag(affine_text()));
   EXPECT_TRUE(flag(affine_text() + "dataset { name: \"d\" no_image_normalization: true }"));
   const std::string second = R"(executor { name: "Two" network_name: "Main" no_image_normalization: true
@@ -218,12 +231,12 @@ TEST(Nnp, ShapesOfInputsMustBePossible) {
 }
 
 TEST(Nnp, ShapeArgumentsKnowTheBatch) {
-  const std::string reshape = with(with(affine_text(), "output: \"A\"\n", "output: \"A\"\n"),
-                                   "affine_param { base_axis: 1 } }",
-                                   "affine_param { base_axis: 1 } }\n"
-                                   "variable { name: \"R\" type: \"Buffer\" shape { dim: -1 dim: 3 dim: 1 } }\n"
-                                   "function { name: \"R\" type: \"Reshape\" input: \"A\" output: \"R\"\n"
-                                   "reshape_param { shape { dim: -1 dim: 3 dim: 1 } } }");
+  const std::string reshape =
+      with(with(affine_text(), "output: \"A\"\n", "output: \"A\"\n"), "affine_param { base_axis: 1 } }",
+           "affine_param { base_axis: 1 } }\n"
+           "variable { name: \"R\" type: \"Buffer\" shape { dim: -1 dim: 3 dim: 1 } }\n"
+           "function { name: \"R\" type: \"Reshape\" input: \"A\" output: \"R\"\n"
+           "reshape_param { shape { dim: -1 dim: 3 dim: 1 } } }");
   const auto file = read_text(with(reshape, "variable_name: \"A\"", "variable_name: \"R\""));
   ASSERT_TRUE(file.ok()) << describe(file.error());
   const Arguments& arguments = file->executors[0].network.functions[1].arguments;

@@ -1,7 +1,8 @@
 // worker/model_file/nnp/parameter_h5.h - parameter.h5 → ParameterTable, by way of an image in memory.
 // Used by read_nnp() on its one thread. HDF5 is not made for hostile files: only hard links, groups and plain
-// datasets of numbers are touched, with limits on depth, count and size, and what the library does to a worker that
-// reads a hostile file ends with the worker. Never opens a file, never loads a filter plugin. Private to this folder.
+// datasets of numbers are touched, with limits on depth, count and size, and what the library does to a
+// worker that reads a hostile file ends with the worker. Never opens a file, never loads a filter plugin.
+// Private to this folder.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
 // worker/model_file/nnp/parameter_protobuf.h - parameter.protobuf → ParameterTable.
-// Reads the wire format itself, as it comes out of the archive, so that values are copied once and those that nobody
-// wants not at all. Used by read_nnp() on its one thread. Private to this folder.
+// Reads the wire format itself, as it comes out of the archive, so that values are copied once and those that
+// nobody wants not at all. Used by read_nnp() on its one thread. Private to this folder.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// worker/model_file/nnp/parameter_table.h - Parameters while a file is read: which are wanted, which are there.
-// Used by the readers of parameter.protobuf and parameter.h5. Private to this folder.
+// worker/model_file/nnp/parameter_table.h - Parameters while a file is read: which are wanted, which are
+// there. Used by the readers of parameter.protobuf and parameter.h5. Private to this folder.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ class ParameterTable {
   /// Checks a shape against the limits; `owner` is for the message. Gives the number of values.
   static Result<std::int64_t> count_of(const Shape& shape, const std::string& owner);
 
-  /// Adds what the file holds under `name`; null values where it is not wanted. A later file wins over an earlier
-  /// one, as in the reference; twice in one file is refused by the readers.
+  /// Adds what the file holds under `name`; null values where it is not wanted. A later file wins over an
+  /// earlier one, as in the reference; twice in one file is refused by the readers.
   Status add(const std::string& name, Shape shape, std::shared_ptr<const std::vector<float>> values);
 
   std::map<std::string, Parameter, std::less<>> take() { return std::move(parameters_); }

@@ -1,6 +1,6 @@
 // worker/model_file/nnp/raw_model.h - The network text as it stands there, before loops, batch and checks.
-// Made by network_text, consumed by loops and executors. Private to this folder. Plain data; names were checked for
-// length and UTF-8, and counts against the limits, nothing else.
+// Made by network_text, consumed by loops and executors. Private to this folder. Plain data; names were
+// checked for length and UTF-8, and counts against the limits, nothing else.
 #pragma once
 
 #include <cstdint>

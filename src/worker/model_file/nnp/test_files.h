@@ -1,5 +1,5 @@
-// worker/model_file/nnp/test_files.h - Makes small .nnp files in memory, right and wrong ones, for tests and fuzzing.
-// Test programs only.
+// worker/model_file/nnp/test_files.h - Makes small .nnp files in memory, right and wrong ones, for tests and
+// fuzzing. Test programs only.
 #pragma once
 
 #include <hdf5.h>
@@ -50,7 +50,8 @@ inline std::string make_zip(const std::vector<Member>& members) {
     put(fields, member.encrypted ? 1 : 0, 2);
     put(fields, member.deflated ? 8 : 0, 2);
     put(fields, 0, 4);
-    put(fields, crc32(0, reinterpret_cast<const Bytef*>(member.data.data()), static_cast<uInt>(member.data.size())),
+    put(fields,
+        crc32(0, reinterpret_cast<const Bytef*>(member.data.data()), static_cast<uInt>(member.data.size())),
         4);
     put(fields, stored.size(), 4);
     put(fields, member.data.size() + static_cast<std::uint64_t>(member.declared_size_change), 4);
@@ -95,7 +96,8 @@ inline std::string make_parameter_protobuf(const std::vector<StoredTensor>& tens
   std::string file;
   for (const StoredTensor& tensor : tensors) {
     std::string dimensions, shape, values, parameter;
-    for (const std::int64_t dimension : tensor.shape) put_varint(dimensions, static_cast<std::uint64_t>(dimension));
+    for (const std::int64_t dimension : tensor.shape)
+      put_varint(dimensions, static_cast<std::uint64_t>(dimension));
     put_bytes(shape, 1, dimensions);
     values.resize(tensor.values.size() * sizeof(float));
     if (!values.empty()) std::memcpy(values.data(), tensor.values.data(), values.size());

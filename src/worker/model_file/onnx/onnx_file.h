@@ -1,6 +1,7 @@
-// worker/model_file/onnx/onnx_file.h - What a plain .onnx upload says about itself: inputs, outputs, opset, metadata,
-// count of scalars. Called by import in a sandboxed worker, once a process. Bytes in, plain types out: opens no file,
-// refuses external data anywhere in the model. Whether the graph runs is for the engine to say.
+// worker/model_file/onnx/onnx_file.h - What a plain .onnx upload says about itself: inputs, outputs, opset,
+// metadata, count of scalars. Called by import in a sandboxed worker, once a process. Bytes in, plain types
+// out: opens no file, refuses external data anywhere in the model. Whether the graph runs is for the engine
+// to say.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +34,8 @@ struct OnnxFile {
   std::string producer;
   std::map<std::string, std::string> metadata;
   std::map<std::string, std::int64_t> operators_count;  ///< by type, subgraphs included
-  std::int64_t stored_scalars_count = 0;     ///< elements of all initializers
-  std::int64_t cost_parameter_count = 0;     ///< elements of initializers, counted at each node that uses them
+  std::int64_t stored_scalars_count = 0;                ///< elements of all initializers
+  std::int64_t cost_parameter_count = 0;  ///< elements of initializers, counted at each node that uses them
 };
 
 /// Errors: one sentence for the person who uploads, with the place.

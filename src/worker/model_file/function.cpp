@@ -1,4 +1,4 @@
-#include "worker/model_file/network.h"
+#include "worker/model_file/function.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "worker/model_file/nnp/design.h"
+#include "worker/model_file/nnp/design_of.h"
 
 #include "worker/model_file/nnp/loops.h"
 
