@@ -95,7 +95,7 @@ Result<Imported> import_onnx(ByteView bytes, const ImportOptions& options) {
   for (const auto& [domain, version] : file.opsets)
     if (domain.empty() || domain == "ai.onnx") description.facts["opset"] = std::to_string(version);
   ASSIGN_OR_RETURN(const std::int64_t run_ns, try_out(bytes, executor, description.warnings));
-  judge_per_request(description, description.statistics.parameter, run_ns);
+  judge_per_request(description, static_cast<double>(file.used_scalars_count), run_ns);
   description.network_of_executor.emplace_back();
   description.signature.executors.push_back(std::move(executor));
   return Imported{encode_package(description.signature, {Bytes(bytes.begin(), bytes.end())}),

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "worker/model_file/nnp/text.h"
+#include "worker/model_file/text.h"
 
 namespace noren::worker::nnp {
 namespace {
@@ -53,7 +53,7 @@ Error archive_error(int code) {
 }
 
 Error member_error(const ArchiveMember& member, int code) {
-  const std::string name = quoted(member.name);
+  const std::string name = quoted_name(member.name);
   switch (code) {
     case ZIP_ER_CRC:
       return make_error(Code::kCorrupt,
@@ -68,7 +68,7 @@ Error member_error(const ArchiveMember& member, int code) {
 /// Refuses names that would leave the folder if somebody unpacked the archive.
 Status check_member_name(std::string_view name) {
   const auto refuse = [&](const char* why) {
-    return invalid("member " + quoted(name) + " of the archive " + why);
+    return invalid("member " + quoted_name(name) + " of the archive " + why);
   };
   if (name.empty()) return invalid("a member of the archive has no name");
   if (name.size() > limits::kNameBytes) return refuse("has a name that is too long");
@@ -115,12 +115,12 @@ class MemberSource final : public ByteSource {
     if (count < 0) return member_error(member_, zip_error_code_zip(zip_file_get_error(file_.get())));
     total_bytes_ += static_cast<std::uint64_t>(count);
     if (total_bytes_ > limit_bytes_) {
-      return make_error(Code::kTooLarge, "member " + quoted(member_.name) +
+      return make_error(Code::kTooLarge, "member " + quoted_name(member_.name) +
                                              " of the archive unpacks to more than " +
                                              std::to_string(limit_bytes_ / limits::kMiB) + " MiB");
     }
     if (total_bytes_ > member_.declared_bytes || (count == 0 && total_bytes_ != member_.declared_bytes)) {
-      return make_error(Code::kCorrupt, "member " + quoted(member_.name) +
+      return make_error(Code::kCorrupt, "member " + quoted_name(member_.name) +
                                             " of the archive has another size than the archive declares");
     }
     return static_cast<std::size_t>(count);
@@ -204,13 +204,14 @@ Status Archive::read_members() {
     }
     const std::string name = entry.name == nullptr ? "" : entry.name;
     TRY(check_member_name(name));
-    if (!names.insert(name).second) return invalid("the archive has two members named " + quoted(name));
+    if (!names.insert(name).second) return invalid("the archive has two members named " + quoted_name(name));
     if (entry.encryption_method != ZIP_EM_NONE) {
-      return unsupported("member " + quoted(name) + " of the archive is encrypted");
+      return unsupported("member " + quoted_name(name) + " of the archive is encrypted");
     }
     if (name.back() == '/') continue;
     if (entry.comp_method != ZIP_CM_STORE && entry.comp_method != ZIP_CM_DEFLATE) {
-      return unsupported("member " + quoted(name) + " of the archive is compressed by an unusual method (" +
+      return unsupported("member " + quoted_name(name) +
+                         " of the archive is compressed by an unusual method (" +
                          std::to_string(entry.comp_method) + ")");
     }
     members_.push_back({name, static_cast<std::uint64_t>(i),

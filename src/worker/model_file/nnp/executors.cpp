@@ -6,7 +6,7 @@
 #include "base/limits.h"
 #include "worker/model_file/nnp/design_of.h"
 #include "worker/model_file/nnp/loops.h"
-#include "worker/model_file/nnp/text.h"
+#include "worker/model_file/text.h"
 
 namespace noren::worker::nnp {
 namespace {
@@ -54,8 +54,8 @@ class Resolver {
     std::size_t next_input;
   };
 
-  std::string where() const { return "executor " + quoted(raw_.name); }
-  std::string network_label() const { return "network " + quoted(flat_.raw->name); }
+  std::string where() const { return "executor " + quoted_name(raw_.name); }
+  std::string network_label() const { return "network " + quoted_name(flat_.raw->name); }
 
   Status read_options() {
     executor_.name = raw_.name;
@@ -82,14 +82,15 @@ class Resolver {
   Result<const RawVariable*> find(const std::string& name, const char* role) const {
     const auto found = flat_.variables.find(name);
     if (found != flat_.variables.end()) return found->second;
-    return invalid(where() + ": its " + role + " variable " + quoted(name) + " is not in " + network_label());
+    return invalid(where() + ": its " + role + " variable " + quoted_name(name) + " is not in " +
+                   network_label());
   }
 
   Status read_bindings() {
     for (const RawBinding& data : raw_.inputs) {
       TRY(find(data.variable, "data"));
       if (!inputs_.insert(data.variable).second) {
-        return invalid(where() + " has data variable " + quoted(data.variable) + " twice");
+        return invalid(where() + " has data variable " + quoted_name(data.variable) + " twice");
       }
       const std::string& name = data.data_name.empty() ? data.variable : data.data_name;
       executor_.inputs.push_back({data.variable, name, {}, false});
@@ -97,8 +98,9 @@ class Resolver {
     for (const Generator& generator : raw_.generators) {
       TRY(find(generator.variable, "generator"));
       if (!is_generator_type(generator.type)) {
-        return unsupported(where() + ": generator " + quoted(generator.type) + " of variable " +
-                           quoted(generator.variable) + " is not known (Normal, Uniform, Range, Constant)");
+        return unsupported(where() + ": generator " + quoted_name(generator.type) + " of variable " +
+                           quoted_name(generator.variable) +
+                           " is not known (Normal, Uniform, Range, Constant)");
       }
       generators_[generator.variable] = generator;
     }
@@ -139,7 +141,8 @@ class Resolver {
       const std::string& source = flat_.resolve(input);
       const auto writer = writers_.find(source);
       if (writer == writers_.end() && source == input) continue;
-      return invalid(where() + ": data variable " + quoted(input) + " is computed by the network itself");
+      return invalid(where() + ": data variable " + quoted_name(input) +
+                     " is computed by the network itself");
     }
     return Ok{};
   }
@@ -195,7 +198,7 @@ class Resolver {
 
   /// Shapes that bind (inputs and parameters) must be possible.
   Status check_shape(const std::string& name, const Shape& shape, const char* role) const {
-    const std::string owner = network_label() + ": " + role + " " + quoted(name);
+    const std::string owner = network_label() + ": " + role + " " + quoted_name(name);
     if (shape.size() > limits::kRankCount) {
       return make_error(Code::kTooLarge, owner + " has " + std::to_string(shape.size()) +
                                              " dimensions, at most " + std::to_string(limits::kRankCount) +
@@ -240,7 +243,7 @@ class Resolver {
       return Ok{};
     }
     const std::string who = reader == nullptr ? where() : layer_label(reader->name, reader->type);
-    return invalid(network_label() + ": " + who + " reads variable " + quoted(name) +
+    return invalid(network_label() + ": " + who + " reads variable " + quoted_name(name) +
                    ", which no layer writes and the executor gives no data for");
   }
 
@@ -303,7 +306,7 @@ Result<std::vector<Executor>> resolve_executors(const RawModel& model) {
   std::map<std::string_view, const RawNetwork*> networks;
   for (const RawNetwork& network : model.networks) {
     if (!networks.emplace(network.name, &network).second) {
-      return invalid("the file defines network " + quoted(network.name) + " twice");
+      return invalid("the file defines network " + quoted_name(network.name) + " twice");
     }
   }
   std::map<std::string_view, FlatNetwork> flat;
@@ -312,10 +315,10 @@ Result<std::vector<Executor>> resolve_executors(const RawModel& model) {
   std::size_t functions_count = 0;
   for (const RawExecutor& raw : model.executors) {
     if (!names.insert(raw.name).second)
-      return invalid("the file has two executors named " + quoted(raw.name));
+      return invalid("the file has two executors named " + quoted_name(raw.name));
     const auto network = networks.find(raw.network);
     if (network == networks.end()) {
-      return invalid("executor " + quoted(raw.name) + " runs network " + quoted(raw.network) +
+      return invalid("executor " + quoted_name(raw.name) + " runs network " + quoted_name(raw.network) +
                      ", which the file does not have");
     }
     if (!flat.contains(raw.network)) {

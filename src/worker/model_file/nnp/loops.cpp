@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "worker/model_file/nnp/text.h"
+#include "worker/model_file/text.h"
 
 namespace noren::worker::nnp {
 namespace {
@@ -55,7 +55,7 @@ class Unroller {
   }
 
  private:
-  std::string where() const { return "network " + quoted(network_.name); }
+  std::string where() const { return "network " + quoted_name(network_.name); }
   static std::string label(const RawFunction& f) { return layer_label(f.name, f.type); }
 
   /// Turns of each loop: repeat_info says them; RepeatEnd and RecurrentOutput say them again.
@@ -67,7 +67,7 @@ class Unroller {
     }
     for (const auto& [loop, times] : times_) {
       if (times < 1 || times > limits::kRepeatTimesCount) {
-        return make_error(Code::kTooLarge, where() + ": loop " + quoted(loop) + " has " +
+        return make_error(Code::kTooLarge, where() + ": loop " + quoted_name(loop) + " has " +
                                                std::to_string(times) + " turns, 1 to " +
                                                std::to_string(limits::kRepeatTimesCount) + " are possible");
       }
@@ -79,10 +79,10 @@ class Unroller {
     std::set<std::string_view> seen;
     for (const std::string& loop : loops) {
       if (!times_.contains(loop))
-        return invalid(where() + ": " + owner + " is in loop " + quoted(loop) +
+        return invalid(where() + ": " + owner + " is in loop " + quoted_name(loop) +
                        ", which the network does not define");
       if (!seen.insert(loop).second)
-        return invalid(where() + ": " + owner + " is twice in loop " + quoted(loop));
+        return invalid(where() + ": " + owner + " is twice in loop " + quoted_name(loop));
     }
     return Ok{};
   }
@@ -117,7 +117,7 @@ class Unroller {
   Status name_variables() {
     std::size_t count = 0;
     for (const RawVariable& variable : network_.variables) {
-      const std::string owner = "variable " + quoted(variable.name);
+      const std::string owner = "variable " + quoted_name(variable.name);
       TRY(check_loops(variable.repeat_ids, owner));
       if (!raw_variables_.emplace(variable.name, &variable).second) {
         return invalid(where() + " defines " + owner + " twice");
@@ -131,7 +131,8 @@ class Unroller {
       TRY(each_turn(variable.repeat_ids, [&](const Turns& turns) -> Status {
         const std::string name = name_in_turn(variable.name, variable.repeat_ids, turns);
         if (flat_.variables.emplace(name, &variable).second) return Ok{};
-        return invalid(where() + " defines variable " + quoted(name) + " twice when its loops are unrolled");
+        return invalid(where() + " defines variable " + quoted_name(name) +
+                       " twice when its loops are unrolled");
       }));
     }
     return Ok{};
@@ -154,7 +155,7 @@ class Unroller {
   Result<const RawVariable*> find(const RawFunction& f, const std::string& name, const char* verb) const {
     const auto found = raw_variables_.find(name);
     if (found != raw_variables_.end()) return found->second;
-    return invalid(where() + ": " + label(f) + " " + verb + " variable " + quoted(name) +
+    return invalid(where() + ": " + label(f) + " " + verb + " variable " + quoted_name(name) +
                    ", which the network does not define");
   }
 
@@ -164,8 +165,8 @@ class Unroller {
     ASSIGN_OR_RETURN(const RawVariable* variable, find(f, name, verb));
     for (const std::string& loop : variable->repeat_ids) {
       if (!turns.contains(loop)) {
-        return invalid(where() + ": " + label(f) + " " + verb + " variable " + quoted(name) + " of loop " +
-                       quoted(loop) + " from outside the loop");
+        return invalid(where() + ": " + label(f) + " " + verb + " variable " + quoted_name(name) +
+                       " of loop " + quoted_name(loop) + " from outside the loop");
       }
     }
     return name_in_turn(variable->name, variable->repeat_ids, turns);
@@ -186,7 +187,7 @@ class Unroller {
 
   Status check_control(const RawFunction& f, Control control) const {
     if (!times_.contains(f.loop_id)) {
-      return invalid(where() + ": " + label(f) + " belongs to loop " + quoted(f.loop_id) +
+      return invalid(where() + ": " + label(f) + " belongs to loop " + quoted_name(f.loop_id) +
                      ", which the network does not define");
     }
     const bool has_two_inputs = control == Control::kRepeatStart || control == Control::kDelay;
@@ -199,7 +200,7 @@ class Unroller {
     for (const std::string& loop : f.repeat_ids) is_inside |= loop == f.loop_id;
     if (is_inside == stands_outside) {
       return invalid(where() + ": " + label(f) + " must stand " + (stands_outside ? "outside" : "inside") +
-                     " its loop " + quoted(f.loop_id));
+                     " its loop " + quoted_name(f.loop_id));
     }
     return Ok{};
   }
@@ -303,7 +304,7 @@ class Unroller {
   }
 
   Error two_writers(const std::string& variable) const {
-    return invalid(where() + ": two layers write variable " + quoted(variable));
+    return invalid(where() + ": two layers write variable " + quoted_name(variable));
   }
 
   Status check_writers() {
@@ -312,7 +313,7 @@ class Unroller {
       for (const std::string& output : f.outputs) {
         if (!written.insert(output).second || flat_.aliases.contains(output)) return two_writers(output);
         if (flat_.variables.at(output)->is_parameter) {
-          return invalid(where() + ": " + layer_label(f.name, f.type) + " writes " + quoted(output) +
+          return invalid(where() + ": " + layer_label(f.name, f.type) + " writes " + quoted_name(output) +
                          ", which is a parameter");
         }
       }
@@ -329,7 +330,7 @@ class Unroller {
       for (auto next = flat_.aliases.find(target); next != flat_.aliases.end();
            next = flat_.aliases.find(next->second)) {
         if (chain.size() > flat_.aliases.size()) {
-          return invalid(where() + " has a cycle through variable " + quoted(name));
+          return invalid(where() + " has a cycle through variable " + quoted_name(name));
         }
         chain.push_back(&next->second);
       }

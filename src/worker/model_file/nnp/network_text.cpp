@@ -8,7 +8,7 @@
 
 #include "base/limits.h"
 #include "nnp.pb.h"
-#include "worker/model_file/nnp/text.h"
+#include "worker/model_file/text.h"
 
 namespace noren::worker::nnp {
 namespace {
@@ -41,9 +41,10 @@ class FirstError final : public pb::io::ErrorCollector {
     if (message.starts_with(kType) && field != std::string::npos) {
       const std::string owner = message.substr(kType.size(), field - kType.size());
       const std::size_t begin = field + kField.size();
-      return "unknown field " + quoted(message.substr(begin, message.rfind('"') - begin)) + " in " + owner;
+      return "unknown field " + quoted_name(message.substr(begin, message.rfind('"') - begin)) + " in " +
+             owner;
     }
-    return shown(message);
+    return shown_name(message);
   }
 
   std::string text_;
@@ -55,12 +56,12 @@ Status check_is_text(const NetworkText& source) {
     if (c == '\n') ++line;
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 && c != '\n' && c != '\r' && c != '\t' && c != '\f' && c != '\v') {
-      return invalid("the network file " + quoted(source.member) + " holds binary data in line " +
+      return invalid("the network file " + quoted_name(source.member) + " holds binary data in line " +
                      std::to_string(line));
     }
   }
   if (!is_utf8(source.text))
-    return invalid("the network file " + quoted(source.member) + " is not UTF-8 text");
+    return invalid("the network file " + quoted_name(source.member) + " is not UTF-8 text");
   return Ok{};
 }
 
@@ -75,7 +76,7 @@ Status merge_text(const NetworkText& source, messages::NNablaProtoBuf& model) {
   parser.SetRecursionLimit(kNestingCount);
   pb::io::ArrayInputStream input(text.data(), static_cast<int>(text.size()));
   if (!parser.Merge(&input, &model)) {
-    return invalid("the network file " + quoted(source.member) + ", " +
+    return invalid("the network file " + quoted_name(source.member) + ", " +
                    (error.text().empty() ? "is not readable" : error.text()));
   }
   return Ok{};
@@ -86,10 +87,10 @@ class Names {
  public:
   std::string take(const std::string& name) {
     if (problem_.empty() && name.size() > limits::kNameBytes) {
-      problem_ = "the name " + quoted(name) + " in the network file is longer than " +
+      problem_ = "the name " + quoted_name(name) + " in the network file is longer than " +
                  std::to_string(limits::kNameBytes) + " bytes";
     }
-    if (problem_.empty() && !is_utf8(name)) problem_ = "the name " + quoted(name) + " is not UTF-8 text";
+    if (problem_.empty() && !is_utf8(name)) problem_ = "the name " + quoted_name(name) + " is not UTF-8 text";
     return name;
   }
   template <typename List>
@@ -215,8 +216,8 @@ RawFunction function_of(const messages::Function& source, Names& names) {
 }
 
 Error too_many(const char* what, std::size_t limit, const std::string& network) {
-  return make_error(Code::kTooLarge,
-                    "network " + quoted(network) + " has more than " + std::to_string(limit) + " " + what);
+  return make_error(Code::kTooLarge, "network " + quoted_name(network) + " has more than " +
+                                         std::to_string(limit) + " " + what);
 }
 
 Result<RawNetwork> network_of(const messages::Network& source, Names& names) {

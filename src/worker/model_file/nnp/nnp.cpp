@@ -12,7 +12,7 @@
 #include "worker/model_file/nnp/parameter_h5.h"
 #include "worker/model_file/nnp/parameter_protobuf.h"
 #include "worker/model_file/nnp/parameter_table.h"
-#include "worker/model_file/nnp/text.h"
+#include "worker/model_file/text.h"
 
 namespace noren::worker {
 namespace {
@@ -86,7 +86,7 @@ class NnpReader {
   }
 
   static Status add_text_parameter(const std::string& name, Parameter& parameter, ParameterTable& table) {
-    const std::string owner = "parameter " + quoted(name);
+    const std::string owner = "parameter " + quoted_name(name);
     ASSIGN_OR_RETURN(const std::int64_t count, ParameterTable::count_of(parameter.shape, owner));
     if (static_cast<std::size_t>(count) != parameter.values->size()) {
       return invalid(owner + " has the shape " + to_string(parameter.shape) + " and " +
@@ -115,7 +115,7 @@ class NnpReader {
           TRY(check_parameter(executor, layer_label(f.name, f.type), input));
       }
       for (const OutputVariable& output : executor.outputs) {
-        TRY(check_parameter(executor, "executor " + quoted(executor.name), output.source));
+        TRY(check_parameter(executor, "executor " + quoted_name(executor.name), output.source));
       }
     }
     return Ok{};
@@ -127,13 +127,13 @@ class NnpReader {
     const auto found = model_.parameters.find(name);
     if (found == model_.parameters.end()) {
       const bool has_file = !parameters_.empty();
-      return invalid(user + " needs parameter " + quoted(name) +
+      return invalid(user + " needs parameter " + quoted_name(name) +
                      (has_file
                           ? ", which the parameter file does not have"
                           : ", but the archive has no parameter file (parameter.protobuf or parameter.h5)"));
     }
     if (found->second.shape != variable.shape) {
-      return invalid("parameter " + quoted(name) + " of " + user + " is declared as " +
+      return invalid("parameter " + quoted_name(name) + " of " + user + " is declared as " +
                      to_string(variable.shape) + " and stored as " + to_string(found->second.shape));
     }
     return Ok{};

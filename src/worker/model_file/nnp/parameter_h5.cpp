@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/limits.h"
-#include "worker/model_file/nnp/text.h"
+#include "worker/model_file/text.h"
 
 namespace noren::worker::nnp {
 namespace {
@@ -74,7 +74,7 @@ herr_t collect_link(hid_t, const char* name, const H5L_info_t* information, void
 class Reader {
  public:
   Reader(std::string member, std::size_t image_bytes, ParameterTable& table)
-      : label_("the parameter file " + quoted(member)), image_bytes_(image_bytes), table_(table) {}
+      : label_("the parameter file " + quoted_name(member)), image_bytes_(image_bytes), table_(table) {}
 
   Status read_group(hid_t group, const std::string& prefix, std::size_t depth) {
     if (depth > kDepthCount)
@@ -86,7 +86,7 @@ class Reader {
       const std::string name = prefix.empty() ? link.name : prefix + "/" + link.name;
       if (++objects_count_ > limits::kVariablesCount) return refuse("has too many objects");
       if (name.size() > limits::kNameBytes) return refuse("has a name that is too long");
-      if (!link.is_hard) return refuse("has a link to another place: " + quoted(name));
+      if (!link.is_hard) return refuse("has a link to another place: " + quoted_name(name));
       const Handle object(H5Oopen(group, link.name.c_str(), H5P_DEFAULT), H5Oclose);
       if (!object.valid()) return damaged();
       const H5I_type_t type = H5Iget_type(object.get());
@@ -107,12 +107,12 @@ class Reader {
     H5O_info_t information;
     if (H5Oget_info2(group, &information, H5O_INFO_BASIC) < 0) return damaged();
     if (!groups_.insert(information.addr).second)
-      return refuse("has group " + quoted(name) + " in two places");
+      return refuse("has group " + quoted_name(name) + " in two places");
     return read_group(group, name, depth + 1);
   }
 
   Status read_dataset(hid_t dataset, const std::string& name) {
-    const std::string owner = "parameter " + quoted(name);
+    const std::string owner = "parameter " + quoted_name(name);
     ASSIGN_OR_RETURN(const std::size_t value_bytes, value_size(dataset, owner));
     ASSIGN_OR_RETURN(Shape shape, shape_of(dataset, owner));
     ASSIGN_OR_RETURN(const std::int64_t count, ParameterTable::count_of(shape, owner));
@@ -206,7 +206,7 @@ void warm_up_h5() {
 Status read_parameter_h5(ByteView bytes, const std::string& member, ParameterTable& table) {
   static constexpr std::uint8_t kMagic[] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
   if (bytes.size() < sizeof(kMagic) || std::memcmp(bytes.data(), kMagic, sizeof(kMagic)) != 0) {
-    return invalid("the parameter file " + quoted(member) + " is no HDF5 file");
+    return invalid("the parameter file " + quoted_name(member) + " is no HDF5 file");
   }
   warm_up_h5();
   Image image{const_cast<std::uint8_t*>(bytes.data()), bytes.size()};  // the driver's interface has no const
@@ -219,11 +219,11 @@ Status read_parameter_h5(ByteView bytes, const std::string& member, ParameterTab
   if (!ready) return internal("HDF5 refuses the image of a file");
   const Handle file(H5Fopen("parameter.h5", H5F_ACC_RDONLY, access.get()), H5Fclose);
   if (!file.valid()) {
-    return make_error(Code::kCorrupt, "the parameter file " + quoted(member) + " is damaged or cut off");
+    return make_error(Code::kCorrupt, "the parameter file " + quoted_name(member) + " is damaged or cut off");
   }
   const Handle root(H5Gopen2(file.get(), "/", H5P_DEFAULT), H5Gclose);
   if (!root.valid()) {
-    return make_error(Code::kCorrupt, "the parameter file " + quoted(member) + " is damaged or cut off");
+    return make_error(Code::kCorrupt, "the parameter file " + quoted_name(member) + " is damaged or cut off");
   }
   return Reader(member, bytes.size(), table).read_group(root.get(), "", 0);
 }

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "worker/model_file/nnp/text.h"
+#include "worker/model_file/text.h"
 
 namespace noren::worker::nnp {
 namespace {
@@ -224,7 +224,7 @@ class ParameterReader {
 };
 
 Status add_to(ParameterTable& table, StoredParameter stored) {
-  const std::string owner = "parameter " + quoted(stored.name);
+  const std::string owner = "parameter " + quoted_name(stored.name);
   ASSIGN_OR_RETURN(const std::int64_t count, ParameterTable::count_of(stored.shape, owner));
   if (stored.values_count != static_cast<std::uint64_t>(count)) {
     return invalid(owner + " has the shape " + to_string(stored.shape) + " and " +
@@ -238,7 +238,7 @@ Status add_to(ParameterTable& table, StoredParameter stored) {
 }  // namespace
 
 Status read_parameter_protobuf(ByteSource& source, const std::string& member, ParameterTable& table) {
-  auto reader = std::make_unique<WireReader>(source, "the parameter file " + quoted(member));
+  auto reader = std::make_unique<WireReader>(source, "the parameter file " + quoted_name(member));
   std::set<std::string> names;
   for (;;) {
     ASSIGN_OR_RETURN(const bool ended, reader->at_end());
@@ -257,8 +257,8 @@ Status read_parameter_protobuf(ByteSource& source, const std::string& member, Pa
     ASSIGN_OR_RETURN(StoredParameter stored,
                      ParameterReader(*reader, table).read(reader->position() + count));
     if (!names.insert(stored.name).second) {
-      return invalid("the parameter file " + quoted(member) + " has parameter " + quoted(stored.name) +
-                     " twice");
+      return invalid("the parameter file " + quoted_name(member) + " has parameter " +
+                     quoted_name(stored.name) + " twice");
     }
     TRY(add_to(table, std::move(stored)));
   }

@@ -1,7 +1,7 @@
 #include "worker/model_file/nnp/parameter_table.h"
 
 #include "base/limits.h"
-#include "worker/model_file/nnp/text.h"
+#include "worker/model_file/text.h"
 
 namespace noren::worker::nnp {
 
@@ -24,7 +24,7 @@ Result<std::int64_t> ParameterTable::count_of(const Shape& shape, const std::str
 
 Status ParameterTable::add(const std::string& name, Shape shape,
                            std::shared_ptr<const std::vector<float>> values) {
-  const std::string owner = "parameter " + quoted(name);
+  const std::string owner = "parameter " + quoted_name(name);
   if (name.empty()) return invalid("a parameter of the file has no name");
   if (name.size() > limits::kNameBytes || !is_utf8(name)) {
     return invalid(owner + " has a name that is too long or not UTF-8 text");

@@ -35,7 +35,10 @@ struct OnnxFile {
   std::map<std::string, std::string> metadata;
   std::map<std::string, std::int64_t> operators_count;  ///< by type, subgraphs included
   std::int64_t stored_scalars_count = 0;                ///< elements of all initializers
-  std::int64_t cost_parameter_count = 0;  ///< elements of initializers, counted at each node that uses them
+  /// Elements of initializers, counted at each node that uses them: what statistics show.
+  std::int64_t cost_parameter_count = 0;
+  /// The same and tensors in attributes (Constant): who decides by size takes this one.
+  std::int64_t used_scalars_count = 0;
 };
 
 /// Errors: one sentence for the person who uploads, with the place.

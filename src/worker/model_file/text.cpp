@@ -1,9 +1,9 @@
-#include "worker/model_file/nnp/text.h"
+#include "worker/model_file/text.h"
 
 #include <cstddef>
 #include <cstdint>
 
-namespace noren::worker::nnp {
+namespace noren::worker {
 namespace {
 
 /// Length of the character at the begin of `text`; 0 where it is no UTF-8.
@@ -34,7 +34,7 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-std::string shown(std::string_view name) {
+std::string shown_name(std::string_view name) {
   constexpr std::size_t kShownBytes = 80;
   std::string result;
   while (!name.empty()) {
@@ -51,10 +51,10 @@ std::string shown(std::string_view name) {
   return result;
 }
 
-std::string quoted(std::string_view name) { return "'" + shown(name) + "'"; }
+std::string quoted_name(std::string_view name) { return "'" + shown_name(name) + "'"; }
 
 std::string layer_label(std::string_view name, std::string_view type) {
-  return "layer " + quoted(name) + " (" + shown(type) + ")";
+  return "layer " + quoted_name(name) + " (" + shown_name(type) + ")";
 }
 
-}  // namespace noren::worker::nnp
+}  // namespace noren::worker
