@@ -75,6 +75,8 @@ Result<std::vector<Tensor>> inputs_of(const ExecutorSignature& executor, const j
   return tensors;
 }
 
+std::size_t batched_count = 0;  // cases that also ran as rows of a batch
+
 /// "" where rows that share a run answer as each does alone. The other row has the same numbers, last first.
 std::string batch_difference(ServableModel& model, std::size_t executor, const std::vector<Tensor>& row) {
   if (!model.signature().executors[executor].batchable) return "";
@@ -89,6 +91,7 @@ std::string batch_difference(ServableModel& model, std::size_t executor, const s
   }
   const auto together = model.run_batch(executor, rows);
   if (!together.ok()) return "in a batch: " + describe(together.error());
+  ++batched_count;
   for (std::size_t i = 0; i < rows.size(); ++i)
     for (std::size_t k = 0; k < alone[i].size(); ++k) {
       const Tensor& a = alone[i][k];
@@ -165,7 +168,8 @@ TEST(Conformance, EveryLayerAnswersAsTheReferenceDid) {
     ADD_FAILURE() << folder.parent_path().filename().string() << "/" << folder.filename().string() << ": "
                   << wrong;
   }
-  std::cout << passed << " cases agree, " << failed << " differ\n";
+  std::cout << passed << " cases agree, " << failed << " differ; " << batched_count
+            << " also ran in a batch\n";
   EXPECT_GT(passed + failed, 0U);
 }
 
