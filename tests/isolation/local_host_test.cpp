@@ -66,6 +66,7 @@ TEST_F(LocalHost, LoadsAnswersAndDrains) {
   ASSERT_TRUE(listener.ready.has_value());
   EXPECT_TRUE(listener.ready->batchable);
   EXPECT_GT(listener.ready->private_bytes, 0);
+  EXPECT_LT(listener.ready->private_bytes, 16 << 20);
   EXPECT_GT(listener.ready->load_ns, 0);
   const RequestBody body = body_with("burn 20");
   const RequestBody last = body_with("echo last");

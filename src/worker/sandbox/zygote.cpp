@@ -9,7 +9,6 @@
 #include <unordered_map>
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -23,6 +22,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "link/channel.h"
+#include "worker/sandbox/heap.h"
 #include "worker/sandbox/process_state.h"
 #include "worker/sandbox/sandbox.h"
 
@@ -40,7 +40,7 @@ void close_descriptors_above(int last_kept) {
 }
 
 /// Closes everything but stdin, stdout, stderr and these.
-void keep_only(std::array<int, 2> kept) {
+void keep_only(std::array<int, 3> kept) {
   std::ranges::sort(kept);
   int last = STDERR_FILENO;
   for (const int descriptor : kept) {
@@ -50,16 +50,6 @@ void keep_only(std::array<int, 2> kept) {
     last = descriptor;
   }
   close_descriptors_above(last);
-}
-
-/// One arena, because a worker has one thread that allocates much. Blocks of a request (pictures, tensors)
-/// come from the heap and stay there for the next one: fresh pages for each request cost more than a small
-/// model's run.
-void tune_malloc() {
-  constexpr int kKeepBytes = 32 * static_cast<int>(limits::kMiB);
-  ::mallopt(M_ARENA_MAX, 1);
-  ::mallopt(M_MMAP_THRESHOLD, kKeepBytes);
-  ::mallopt(M_TRIM_THRESHOLD, 2 * kKeepBytes);
 }
 
 void child_signals() {
@@ -109,7 +99,7 @@ Status Zygote::prepare() {
   if (!nothing.valid()) return system_error(Code::kUnavailable, "/dev/null can't be opened", "open");
   if (::dup2(nothing.get(), STDIN_FILENO) < 0 || ::dup2(nothing.get(), STDOUT_FILENO) < 0)
     return system_error(Code::kInternal, "internal error", "dup2");
-  tune_malloc();
+  tune_heap();
   for (const WarmUp& warm_up : options_.warm_ups) {
     const Status done = warm_up.run();
     if (!done.ok())
@@ -125,7 +115,7 @@ Status Zygote::prepare() {
   signals_.reset(::signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_.valid()) return system_error(Code::kUnavailable, "internal error", "signalfd");
   TRY(try_sandbox());
-  ::malloc_trim(0);
+  fill_heap_holes();
   say_hello(started_ns);
   return Ok{};
 }
@@ -224,21 +214,22 @@ void Zygote::fork_child(link::Frame frame) {
 }
 
 void Zygote::become_child(const link::ForkRequest& request, UniqueFd socket) {
+  populate_heap();
   child_signals();
   if (arguments_.child_errors == ChildErrors::kDiscard) ::dup2(STDOUT_FILENO, STDERR_FILENO);
   Child child;
   child.role = request.role;
   child.socket = std::move(socket);
   child.smaps_rollup.reset(::open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC));
-  const UniqueFd statm(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
-  const Status entered = sandbox_.enter(request, own_pid_, statm.get());
+  child.statm.reset(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+  const Status entered = sandbox_.enter(request, own_pid_, child.statm.get());
   if (!entered.ok()) {
     log(LogLevel::kError, "sandbox", {{"problem", describe(entered.error())}});
     ::_exit(kSandboxFailed);
   }
   // The zygote's descriptors, among them other children's sockets that wait in the reader, are not for this
   // one.
-  keep_only({child.socket.get(), child.smaps_rollup.get()});
+  keep_only({child.socket.get(), child.statm.get(), child.smaps_rollup.get()});
   ::_exit(options_.child(std::move(child)));
 }
 

@@ -22,6 +22,7 @@ inline constexpr int kControlDescriptor = 3;
 struct Child {
   link::ChildRole role = link::ChildRole::kServe;
   UniqueFd socket;
+  UniqueFd statm;         ///< its own /proc/self/statm
   UniqueFd smaps_rollup;  ///< its own /proc/self/smaps_rollup; not valid on kernels without it
 };
 

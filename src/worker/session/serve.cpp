@@ -64,7 +64,7 @@ class ServeLoop {
   void answer(const Waiting& waiting, std::span<const Tensor> outputs, MonotonicNs started_ns,
               std::size_t shared_by);
   void answer(const Waiting& waiting, Outcome outcome, std::string_view detail);
-  void tell_memory(MonotonicNs now_ns);
+  void tell_memory(std::optional<std::int64_t> bytes);
 
   Conversation conversation_;
   MemoryMeter memory_;
@@ -81,6 +81,7 @@ class ServeLoop {
   MonotonicNs flushed_ns_ = 0;
   MonotonicNs looked_ns_ = 0;
   bool draining_ = false;
+  bool has_answered_ = false;
   int status_ = kExitDone;
 };
 
@@ -104,7 +105,7 @@ ServeLoop::Next ServeLoop::load() {
   servable_ = std::move(*opened);
   if (request->inflated_body_limit_bytes > 0) body_limit_bytes_ = request->inflated_body_limit_bytes;
   policy_ = BatchPolicy(request->batch_limit_count);
-  const link::LoadedReport report{memory_.measure(), servable_->batchable(0)};
+  const link::LoadedReport report{memory_.estimate(), servable_->batchable(0)};
   const std::int64_t duration_ns = system_clock().monotonic_ns() - started_ns;
   conversation_.writer().add({.type = FrameType::kLoaded, .time_ns = duration_ns}, link::encode(report));
   status_ = kExitDone;
@@ -117,7 +118,7 @@ ServeLoop::Next ServeLoop::listen() {
   const bool idle = queue_.empty();
   if (idle || now_ns - flushed_ns_ > kHoldAnswersNs ||
       conversation_.writer().size_bytes() > kHoldAnswersBytes) {
-    tell_memory(now_ns);
+    tell_memory(memory_.grown(now_ns));
     if (!conversation_.flush()) return Next::kStop;
     flushed_ns_ = now_ns;
   }
@@ -125,8 +126,11 @@ ServeLoop::Next ServeLoop::listen() {
   if (!idle && now_ns - looked_ns_ < kLookAgainNs) return Next::kGoOn;
   looked_ns_ = now_ns;
   release_bodies();
-  const auto received = conversation_.receive(idle ? link::Wait::kBlock : link::Wait::kNever);
+  const bool at_leisure = idle && has_answered_ && !memory_.is_measured();
+  const auto received = conversation_.receive(idle && !at_leisure ? link::Wait::kBlock : link::Wait::kNever);
   if (received.ok() && *received == link::Received::kEnd) return Next::kStop;
+  if (received.ok() && *received == link::Received::kNothing && at_leisure)
+    tell_memory(memory_.measure_once());
   if (!received.ok() || !take_frames().ok()) {
     status_ = kExitBroken;
     return Next::kStop;
@@ -230,6 +234,7 @@ void ServeLoop::answer_some() {
     policy_.ran(batch.size(), system_clock().monotonic_ns() - started_ns);
   }
   backstop_.end();
+  has_answered_ = true;
   queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(taken));
 }
 
@@ -286,9 +291,8 @@ void ServeLoop::answer(const Waiting& waiting, Outcome outcome, std::string_view
   conversation_.writer().add(header, bytes_of(link::cut_detail(detail)));
 }
 
-void ServeLoop::tell_memory(MonotonicNs now_ns) {
-  if (const auto bytes = memory_.grown(now_ns); bytes.has_value())
-    conversation_.writer().add({.type = FrameType::kMemory, .time_ns = *bytes});
+void ServeLoop::tell_memory(std::optional<std::int64_t> bytes) {
+  if (bytes.has_value()) conversation_.writer().add({.type = FrameType::kMemory, .time_ns = *bytes});
 }
 
 int ServeLoop::run() {

@@ -1,0 +1,62 @@
+#include "worker/sandbox/heap.h"
+
+#include <malloc.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+
+#include "base/limits.h"
+
+namespace noren::worker {
+namespace {
+
+// What a small model's session and its first request take.
+constexpr std::size_t kFirstHeapBytes = limits::kMiB;
+// A block of this size and larger is given back by unmapping it.
+constexpr std::size_t kMapAloneBytes = 32 * limits::kMiB;
+constexpr std::size_t kHoleStepBytes = 16;
+constexpr std::size_t kSmallHoleBytes = 1'040;
+constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, newer than Debian 12's C library
+
+/// Takes holes of this size until one would come from the end of the heap.
+void fill_holes_of(std::size_t size_bytes) {
+  while (true) {
+    const std::size_t end_before = ::mallinfo2().keepcost;
+    void* const block = std::malloc(size_bytes);
+    if (block == nullptr) return;
+    if (::mallinfo2().keepcost == end_before) continue;  // kept for good: it was a hole
+    std::free(block);
+    return;
+  }
+}
+
+}  // namespace
+
+void tune_heap() {
+  ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_MMAP_THRESHOLD, static_cast<int>(kMapAloneBytes));
+  ::mallopt(M_TRIM_THRESHOLD, static_cast<int>(2 * kMapAloneBytes));
+  ::mallopt(M_TOP_PAD, static_cast<int>(kFirstHeapBytes));
+}
+
+void fill_heap_holes() {
+  for (std::size_t size_bytes = kFirstHeapBytes; size_bytes > kSmallHoleBytes; size_bytes -= size_bytes / 8)
+    fill_holes_of(size_bytes);
+  for (std::size_t size_bytes = kSmallHoleBytes; size_bytes >= kHoleStepBytes; size_bytes -= kHoleStepBytes)
+    fill_holes_of(size_bytes);
+}
+
+void populate_heap() {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto heap_end = reinterpret_cast<std::uintptr_t>(::sbrk(0));
+  const std::size_t room_bytes = ::mallinfo2().keepcost;
+  const std::uintptr_t begin = (heap_end - room_bytes + page - 1) / page * page;
+  if (begin >= heap_end) return;
+  const std::size_t size_bytes = std::min<std::size_t>(heap_end - begin, kFirstHeapBytes);
+  ::madvise(reinterpret_cast<void*>(begin), size_bytes, kPopulateWrite);
+}
+
+}  // namespace noren::worker
