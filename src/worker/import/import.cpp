@@ -6,6 +6,7 @@
 #include "worker/engine/package.h"
 #include "worker/import/description.h"
 #include "worker/import/onnx_import.h"
+#include "worker/import/simplify.h"
 #include "worker/import/verify.h"
 #include "worker/model_file/nnp/nnp.h"
 #include "worker/translate/translate.h"
@@ -60,6 +61,7 @@ Result<Imported> import_nnp(ByteView bytes, const ImportOptions& options) {
   double used_scalars = 0;
   for (const Executor& executor : file.executors) {
     ASSIGN_OR_RETURN(TranslatedExecutor translated, translate_executor(file, executor));
+    ASSIGN_OR_RETURN(translated.model, simplify_model(translated.model));
     ASSIGN_OR_RETURN(const std::int64_t run_ns,
                      try_out(translated.model, translated.signature, description.warnings));
     slowest_run_ns = std::max(slowest_run_ns, run_ns);
