@@ -1,4 +1,4 @@
-// Runs the conformance cases of single layers in this process: read the file, translate, run, compare. The
+// Runs the conformance cases of single layers in this process: import, run, compare. The
 // cases are in tests/data/functions (a small set) and, where the folder is there, in ../shared/conformance.
 //   NOREN_CASES=substring     only cases whose path holds it
 //   NOREN_CASES_ROOT=folder   cases of this folder instead (tools/make_random_cases.py makes some)
@@ -13,8 +13,7 @@
 #include <iostream>
 
 #include "worker/engine/package.h"
-#include "worker/model_file/nnp/nnp.h"
-#include "worker/translate/translate.h"
+#include "worker/import/import.h"
 
 namespace noren::worker {
 namespace {
@@ -110,27 +109,18 @@ std::string run_case(const fs::path& folder) {
   const json::object& test = parsed.as_object();
   const std::string bytes = read_file(folder / "model.nnp");
   const bool refusable = test.contains("expect_error");
-  const auto file = read_nnp(bytes_of(bytes));
-  if (!file.ok()) return refusable ? "" : describe(file.error());
-  ModelSignature signature;
-  std::vector<Bytes> models;
-  std::size_t chosen = 0;
-  for (const Executor& executor : file->executors) {
-    auto translated = translate_executor(*file, executor);
-    if (!translated.ok()) return refusable ? "" : describe(translated.error());
-    if (test.contains("executor") && executor.name == test.at("executor").as_string().c_str())
-      chosen = models.size();
-    signature.executors.push_back(translated->signature);
-    models.push_back(std::move(translated->model));
-  }
-  const Bytes package = encode_package(signature, models);
+  const auto imported = import_model(bytes_of(bytes), {.file_name = "model.nnp"});
+  if (!imported.ok()) return refusable ? "" : describe(imported.error());
+  const Bytes& package = imported->package;
   auto model = ServableModel::open(package, EngineOptions{});
   if (!model.ok()) return describe(model.error());
-  const Status prepared = (*model)->prepare(chosen);
-  if (!prepared.ok()) return refusable ? "" : describe(prepared.error());
+  const auto& executors = (*model)->signature().executors;
+  std::size_t chosen = 0;
+  for (std::size_t i = 0; test.contains("executor") && i < executors.size(); ++i)
+    if (executors[i].name == test.at("executor").as_string().c_str()) chosen = i;
   if (refusable) return "";                  // a refusal at request time is the protocol's matter
   if (!test.contains("outputs")) return "";  // random cases are run end to end
-  const auto inputs = inputs_of(signature.executors[chosen], test.at("inputs").as_array());
+  const auto inputs = inputs_of(executors[chosen], test.at("inputs").as_array());
   if (!inputs.ok()) return describe(inputs.error());
   const auto outputs = (*model)->run(chosen, *inputs);
   if (!outputs.ok()) return describe(outputs.error());
