@@ -89,7 +89,10 @@ ImageLayout layout_of(const Shape& shape) {
   return !first && channels(shape.back()) ? ImageLayout::kChannelsLast : ImageLayout::kChannelsFirst;
 }
 
-Result<InputSignature> input_of(const OnnxPort& port) {
+/// The exporter of the .nnp tools. What it writes was trained by the console, on pictures times 1/255.
+constexpr std::string_view kConsoleExporter = "nnabla-onnx";
+
+Result<InputSignature> input_of(const OnnxPort& port, const std::string& producer) {
   if (!port.container.empty())
     return unsupported("input '" + port.name + "' is a " + port.container + ", not a tensor");
   if (!port.has_shape) return unsupported("input '" + port.name + "' has no shape");
@@ -101,8 +104,8 @@ Result<InputSignature> input_of(const OnnxPort& port) {
   input.has_batch_axis = !port.shape.empty() && port.shape[0] == -1;
   if (input.has_batch_axis) input.shape[0] = 1;
   input.image.layout = layout_of(port.shape);
-  // Without a rule a picture's values stay 0..255: a plain ONNX file does not say how it was trained.
-  input.image.normalize = false;
+  // Any other plain ONNX file does not say how it was trained: without a rule its pictures stay 0..255.
+  input.image.normalize = producer == kConsoleExporter;
   return input;
 }
 
@@ -113,7 +116,7 @@ Result<ExecutorSignature> signature_of_onnx(const OnnxFile& file,
   ExecutorSignature executor;
   executor.name = "Executor";
   for (const OnnxPort& port : file.inputs) {
-    ASSIGN_OR_RETURN(InputSignature input, input_of(port));
+    ASSIGN_OR_RETURN(InputSignature input, input_of(port, file.producer));
     const auto stored = file.metadata.find("noren.input." + port.name);
     if (stored != file.metadata.end())
       TRY(apply_rule(port.name + "=" + stored->second, stored->second, input));
@@ -126,8 +129,7 @@ Result<ExecutorSignature> signature_of_onnx(const OnnxFile& file,
                      [&](const InputSignature& input) { return input.name == rule.substr(0, equals); });
     if (equals == std::string::npos || found == executor.inputs.end())
       return invalid("input rule '" + rule + "': the model has no input of this name");
-    found->image.scale.clear();
-    found->image.offset.clear();
+    found->image = {.layout = found->image.layout, .normalize = false};
     TRY(apply_rule(rule, rule.substr(equals + 1), *found));
   }
   for (const OnnxPort& port : file.outputs) {
