@@ -136,6 +136,13 @@ TEST(ClassicRequest, TheOtherElementTypes) {
             std::vector<std::uint8_t>({1, 0}));
   EXPECT_EQ(values_of<std::uint16_t>(take(ElementType::kFloat16, "[1, 65504]")->inputs[0]),
             std::vector<std::uint16_t>({0x3C00, 0x7BFF}));
+  EXPECT_EQ(values_of<std::uint16_t>(take(ElementType::kFloat16, "[2049, 65519.9]")->inputs[0]),
+            std::vector<std::uint16_t>({0x6800, 0x7BFF}));
+  EXPECT_EQ(
+      values_of<std::uint16_t>(take(ElementType::kFloat16, "[-65520, 5.9604644775390625e-08]")->inputs[0]),
+      std::vector<std::uint16_t>({0xFC00, 0x0001}));
+  EXPECT_EQ(values_of<std::uint16_t>(take(ElementType::kFloat16, "[6.1e-05, -1e-9]")->inputs[0]),
+            std::vector<std::uint16_t>({0x03FF, 0x8000}));
   EXPECT_EQ(take(ElementType::kString, "[[\"a\\n\",\"猫\"]]")->inputs[0].strings(),
             std::vector<std::string>({"a\n", "猫"}));
   for (const auto& [type, data] : {std::pair{ElementType::kInt8, "[128, 0]"},

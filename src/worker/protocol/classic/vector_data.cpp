@@ -22,13 +22,25 @@ struct Truth {
   std::uint8_t value;
 };
 
+/// The nearest half, ties to even: 11 digits from 2^-14 up, steps of 2^-24 below.
+Half half_of(double number) {
+  const auto sign = static_cast<std::uint16_t>(std::signbit(number) ? 0x8000 : 0);
+  if (std::isnan(number)) return {0x7E00};
+  const double size = std::abs(number);
+  if (size >= 65520.0) return {static_cast<std::uint16_t>(sign | 0x7C00)};
+  int exponent = 0;
+  std::frexp(size, &exponent);
+  exponent = std::max(exponent - 1, -14);
+  // Whole steps of this exponent; 2048 of them are the first step of the next one, which the sum gives by
+  // itself.
+  const auto steps = static_cast<int>(std::nearbyint(std::ldexp(size, 10 - exponent)));
+  return {static_cast<std::uint16_t>(sign | ((exponent + 14) * 1024 + steps))};
+}
+
 template <typename T>
 Result<T> from_double(double number) {
   if constexpr (std::is_same_v<T, Half>) {
-    const auto half = static_cast<_Float16>(number);
-    Half result{};
-    std::memcpy(&result.bits, &half, sizeof result.bits);
-    return result;
+    return half_of(number);
   } else if constexpr (std::is_same_v<T, Truth>) {
     return Truth{static_cast<std::uint8_t>(number != 0.0 ? 1 : 0)};
   } else if constexpr (std::is_floating_point_v<T>) {
