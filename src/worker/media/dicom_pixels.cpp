@@ -3,15 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <new>
 #include <string>
 
-#include <gdcmImage.h>
-#include <gdcmSequenceOfFragments.h>
-#include <gdcmTrace.h>
-
-#include "base/limits.h"
 #include "worker/media/decoders.h"
+#include "worker/media/dicom_codecs.h"
 
 namespace noren::worker {
 namespace {
@@ -153,111 +148,17 @@ Result<Pixels> read_jpeg(const DicomDataset& dataset) {
   return Pixels(picture.bytes.begin(), picture.bytes.end());
 }
 
-/// What a compressed stream says of itself: it must be what the file's header says before a codec sees it.
-struct StreamHeader {
-  std::int64_t width = 0;
-  std::int64_t height = 0;
-  int channels_count = 0;
-  int bits_count = 0;
-};
-
-std::int64_t big_number(ByteView bytes, std::size_t at, std::size_t size_bytes) {
-  std::int64_t value = 0;
-  for (std::size_t i = 0; i < size_bytes; ++i) value = value << 8 | bytes[at + i];
-  return value;
-}
-
-/// The SIZ marker, which comes first.
-StreamHeader jpeg_2000_header(ByteView bytes) {
-  StreamHeader header;
-  if (bytes.size() < 43 || big_number(bytes, 0, 4) != 0xFF4FFF51) return header;
-  header.width = big_number(bytes, 8, 4) - big_number(bytes, 16, 4);
-  header.height = big_number(bytes, 12, 4) - big_number(bytes, 20, 4);
-  header.channels_count = static_cast<int>(big_number(bytes, 40, 2));
-  header.bits_count = (bytes[42] & 127) + 1;
-  return header;
-}
-
-/// The start of frame of JPEG and JPEG-LS.
-StreamHeader jpeg_header(ByteView bytes) {
-  StreamHeader header;
-  std::size_t at = 2;
-  while (at + 10 <= bytes.size() && bytes[at] == 0xFF) {
-    const std::uint8_t marker = bytes[at + 1];
-    if (marker == 0xFF) {
-      ++at;
-      continue;
-    }
-    const bool is_frame = marker == 0xF7 || (marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 &&
-                                             marker != 0xC8 && marker != 0xCC);
-    if (is_frame) {
-      header.bits_count = bytes[at + 4];
-      header.height = big_number(bytes, at + 5, 2);
-      header.width = big_number(bytes, at + 7, 2);
-      header.channels_count = bytes[at + 9];
-      return header;
-    }
-    at += 2 + static_cast<std::size_t>(big_number(bytes, at + 2, 2));
-  }
-  return header;
-}
-
-bool is_as_announced(const DicomDataset& dataset) {
-  const StreamHeader header = dataset.coding == DicomCoding::kJpeg2000 ? jpeg_2000_header(dataset.pixels)
-                                                                       : jpeg_header(dataset.pixels);
-  return header.width == dataset.columns && header.height == dataset.rows &&
-         header.channels_count == dataset.samples_count &&
-         (header.bits_count + 7) / 8 * 8 == dataset.bits_allocated && dataset.bits_allocated <= 16;
-}
-
-/// A picture of GDCM's with nothing but the stream in it.
-void fill_image(const DicomDataset& dataset, gdcm::Image& image) {
-  image.SetNumberOfDimensions(2);
-  image.SetDimension(0, static_cast<unsigned int>(dataset.columns));
-  image.SetDimension(1, static_cast<unsigned int>(dataset.rows));
-  const auto bits = static_cast<unsigned short>(dataset.bits_allocated);
-  const auto stored = static_cast<unsigned short>(
-      dataset.bits_stored >= 1 && dataset.bits_stored <= bits ? dataset.bits_stored : bits);
-  image.SetPixelFormat(gdcm::PixelFormat(static_cast<unsigned short>(dataset.samples_count), bits, stored,
-                                         static_cast<unsigned short>(stored - 1), dataset.is_signed ? 1 : 0));
-  image.SetPhotometricInterpretation(dataset.samples_count == 3
-                                         ? gdcm::PhotometricInterpretation::RGB
-                                         : gdcm::PhotometricInterpretation::MONOCHROME2);
-  image.SetTransferSyntax(gdcm::TransferSyntax::GetTSType(dataset.transfer_syntax.c_str()));
-  gdcm::Fragment fragment;
-  // An odd stream gets the byte of padding that a DICOM value has.
-  std::vector<char> bytes(dataset.pixels.begin(), dataset.pixels.end());
-  bytes.resize(bytes.size() + bytes.size() % 2);
-  fragment.SetByteValue(bytes.data(), gdcm::VL(static_cast<std::uint32_t>(bytes.size())));
-  const gdcm::SmartPointer<gdcm::SequenceOfFragments> fragments = gdcm::SequenceOfFragments::New();
-  fragments->AddFragment(fragment);
-  gdcm::DataElement element(gdcm::Tag(0x7fe0, 0x0010), gdcm::VL(0xFFFFFFFF), gdcm::VR::OB);
-  element.SetValue(*fragments);
-  image.SetDataElement(element);
-}
-
-Result<Pixels> read_with_gdcm(const DicomDataset& dataset) {
-  if (!is_as_announced(dataset)) return damaged("the stream's own header differs");
-  try {
-    gdcm::Image image;
-    fill_image(dataset, image);
-    const std::size_t needed = values_count(dataset) * value_bytes(dataset);
-    if (image.GetBufferLength() != needed) return damaged();
-    std::vector<char> buffer(needed);
-    if (!image.GetBuffer(buffer.data())) return damaged();
-    DicomDataset unpacked;
-    unpacked.rows = dataset.rows;
-    unpacked.columns = dataset.columns;
-    unpacked.samples_count = dataset.samples_count;
-    unpacked.bits_allocated = dataset.bits_allocated;
-    unpacked.is_planar = image.GetPlanarConfiguration() == 1;
-    return unpack({reinterpret_cast<const std::uint8_t*>(buffer.data()), buffer.size()}, unpacked,
-                  std::endian::native);
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const std::exception& error) {
-    return damaged(error.what());
-  }
+/// JPEG-LS, JPEG lossless and JPEG 2000: the codec leaves machine words.
+Result<Pixels> read_compressed(const DicomDataset& dataset) {
+  DicomDataset unpacked;
+  unpacked.rows = dataset.rows;
+  unpacked.columns = dataset.columns;
+  unpacked.samples_count = dataset.samples_count;
+  unpacked.bits_allocated = dataset.bits_allocated;
+  ASSIGN_OR_RETURN(const DecodedStream decoded, decode_dicom_stream(dataset));
+  if (decoded.bytes.size() != values_count(dataset) * value_bytes(dataset)) return damaged();
+  unpacked.is_planar = decoded.is_planar;
+  return unpack(decoded.bytes, unpacked, std::endian::native);
 }
 
 Result<Pixels> read_coded(const DicomDataset& dataset) {
@@ -265,7 +166,7 @@ Result<Pixels> read_coded(const DicomDataset& dataset) {
     case DicomCoding::kNative: return read_native(dataset);
     case DicomCoding::kRunLength: return read_run_length(dataset);
     case DicomCoding::kJpeg: return read_jpeg(dataset);
-    default: return read_with_gdcm(dataset);
+    default: return read_compressed(dataset);
   }
 }
 
