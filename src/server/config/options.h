@@ -56,10 +56,10 @@ Result<Settings> make_settings(const std::string& config_path, std::span<const O
 Status set_option(Settings& settings, std::string_view name, std::string_view text);
 
 /// An address in its parts: "127.0.0.1:8080", "[::1]:0", ":8080" (all interfaces).
-struct ListenAddress {
+struct HostAndPort {
   std::string host;
   std::uint16_t port = 0;
 };
-Result<ListenAddress> parse_listen_address(std::string_view text);
+Result<HostAndPort> parse_host_and_port(std::string_view text);
 
 }  // namespace noren::server

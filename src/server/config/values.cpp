@@ -65,7 +65,7 @@ bool is_choice(std::string_view choices, std::string_view word) {
 Result<std::string> parse_text(const OptionRow& row, std::string_view text) {
   if (text.find('\0') != std::string_view::npos) return refused(row, "(text with a zero byte)", "usable");
   if (row.type == OptionType::kAddress && !text.empty()) {
-    const auto address = parse_listen_address(text);
+    const auto address = parse_host_and_port(text);
     if (!address.ok()) return invalid(fmt::format("option '{}': {}", row.name, address.error().text));
   }
   if (row.type == OptionType::kUrl && !text.empty()) {
@@ -88,7 +88,7 @@ Result<bool> parse_switch(const OptionRow& row, std::string_view text) {
 
 }  // namespace
 
-Result<ListenAddress> parse_listen_address(std::string_view text) {
+Result<HostAndPort> parse_host_and_port(std::string_view text) {
   const Error wrong = invalid(
       fmt::format("'{}' is not HOST:PORT (such as 127.0.0.1:8080 or [::1]:8080)", text.substr(0, 200)));
   const std::size_t colon = text.rfind(':');
@@ -101,7 +101,7 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
   } else if (host.find(':') != std::string_view::npos || host.find('/') != std::string_view::npos) {
     return wrong;
   }
-  ListenAddress address;
+  HostAndPort address;
   address.host = host.empty() ? "0.0.0.0" : std::string(host);
   const char* const last = port_text.data() + port_text.size();
   const auto [end, failure] = std::from_chars(port_text.data(), last, address.port);

@@ -80,6 +80,8 @@ Result<DataFolder> DataFolder::open(const std::string& path) {
   return DataFolder(path, std::move(lock));
 }
 
+bool DataFolder::has_database() const { return ::access(database_path().c_str(), F_OK) == 0; }
+
 Result<Secret> DataFolder::master_key(MissingKey missing) const {
   if (const char* given = std::getenv("NOREN_MASTER_KEY"); given != nullptr && *given != '\0') {
     Secret key{std::string(given)};

@@ -26,6 +26,9 @@ class DataFolder {
 
   const std::string& path() const { return path_; }
   std::string database_path() const { return path_ + "/noren.db"; }
+  bool has_database() const;
+  /// Of the data plane's counters.
+  std::string counters_path() const { return path_ + "/usage.counters"; }
   std::string blobs_path() const { return path_ + "/blobs"; }
   std::string admin_file_path() const { return path_ + "/admin.json"; }
 

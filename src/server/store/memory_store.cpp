@@ -208,6 +208,7 @@ class MemoryStore final : public Store {
 
   Status put_usage(const std::vector<UsageRecord>& usage) override {
     for (const auto& each : usage) {
+      if (each.api_number == 0 || each.api_number > t_.apis.size()) continue;
       OutcomeCounts& counts = t_.usage[{each.api_number, each.day, each.server_id}];
       for (const auto field : kOutcomes) counts.*field = std::max(counts.*field, each.counts.*field);
     }

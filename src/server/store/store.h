@@ -69,7 +69,8 @@ class Store {
   virtual Status add_key(const KeyRecord& key) = 0;
   virtual Result<std::vector<KeyRecord>> list_keys(std::uint32_t api_number) = 0;
 
-  // Usage. Counts are absolute, so writing one twice changes nothing; a smaller one is ignored.
+  // Usage. Counts are absolute, so writing one twice changes nothing; a smaller one is ignored, and so are
+  // those of a number that no API ever had (counters beside a restored store).
   virtual Status put_usage(const std::vector<UsageRecord>& usage) = 0;
   virtual Result<std::vector<DayUsage>> list_usage(std::uint32_t api_number, std::int32_t first_day,
                                                    std::int32_t last_day) = 0;

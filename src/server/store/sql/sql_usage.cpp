@@ -34,8 +34,9 @@ Status SqlStore::put_usage(const std::vector<UsageRecord>& usage) {
     soci::statement put =
         (session_.sql().prepare
              << "INSERT INTO usage (api_number, day, server_id, succeeded, refused, invalid, "
-                "timed_out, failed, abandoned) VALUES (:number, :day, :server, :succeeded, "
-                ":refused, :invalid, :timed_out, :failed, :abandoned) "
+                "timed_out, failed, abandoned) SELECT :number, :day, :server, :succeeded, "
+                ":refused, :invalid, :timed_out, :failed, :abandoned "
+                "WHERE EXISTS (SELECT 1 FROM apis WHERE number = :number) "
                 "ON CONFLICT (api_number, day, server_id) DO UPDATE SET "
              << larger("succeeded") << ", " << larger("refused") << ", " << larger("invalid") << ", "
              << larger("timed_out") << ", " << larger("failed") << ", " << larger("abandoned"),

@@ -198,6 +198,9 @@ TEST_P(StoreContract, UsageIsAbsoluteForAServerAndAddsUpOverServers) {
   EXPECT_EQ(store_->total_usage(a)->succeeded, 11);
   EXPECT_EQ(store_->total_usage(a)->refused, 3);
   EXPECT_EQ(store_->list_usage(a, 0, 20)->size(), 2u);
+  ASSERT_TRUE(store_->put_usage({{a + 1, 10, "s1", {9}}, {a, 12, "s1", {1}}}).ok());
+  EXPECT_EQ(store_->total_usage(a + 1)->succeeded, 0);
+  EXPECT_EQ(store_->total_usage(a)->succeeded, 12);
 }
 
 TEST_P(StoreContract, LeasesAddUp) {
