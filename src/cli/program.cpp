@@ -116,6 +116,7 @@ struct Program {
     verb->add_option(
             "--input", o.input_rules,
             "How an image becomes an input of a plain ONNX model, such as x=image:rgb:1/255 (repeatable)")
+        ->allow_extra_args(false)
         ->type_name("RULE");
     verb->add_flag("--keep-output-names", o.keep_output_names,
                    "Answer with the model's own output names (y' stays y')");
@@ -163,7 +164,7 @@ struct Program {
     InspectOptions& o = inspect_options;
     verb->add_option("file", o.file, "A .nnp or .onnx file")->required()->type_name("FILE");
     verb->add_flag("--layers", o.layers, "List every layer with its statistics");
-    verb->add_option("--input", o.input_rules, "As for publish")->type_name("RULE");
+    verb->add_option("--input", o.input_rules, "As for publish")->allow_extra_args(false)->type_name("RULE");
     runs(verb, inspect, o);
   }
 };
