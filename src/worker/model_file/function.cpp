@@ -8,41 +8,46 @@ namespace noren::worker {
 namespace {
 
 template <typename T>
-const T& find(const std::map<std::string, Argument, std::less<>>& values, std::string_view name) {
-  const auto found = values.find(name);
-  CHECK(found != values.end());
-  const T* value = std::get_if<T>(&found->second);
+const T& require(const Argument* argument) {
+  CHECK(argument != nullptr);
+  const T* value = std::get_if<T>(argument);
   CHECK(value != nullptr);
   return *value;
 }
 
 }  // namespace
 
-bool Arguments::boolean(std::string_view name) const { return find<bool>(values_, name); }
-std::int64_t Arguments::integer(std::string_view name) const { return find<std::int64_t>(values_, name); }
-double Arguments::real(std::string_view name) const { return find<double>(values_, name); }
-const std::string& Arguments::text(std::string_view name) const { return find<std::string>(values_, name); }
+const Argument* Arguments::find(std::string_view name) const {
+  if (values_ == nullptr) return nullptr;
+  const auto found = values_->find(name);
+  return found == values_->end() ? nullptr : &found->second;
+}
+
+bool Arguments::boolean(std::string_view name) const { return require<bool>(find(name)); }
+std::int64_t Arguments::integer(std::string_view name) const { return require<std::int64_t>(find(name)); }
+double Arguments::real(std::string_view name) const { return require<double>(find(name)); }
+const std::string& Arguments::text(std::string_view name) const { return require<std::string>(find(name)); }
 const std::vector<std::int64_t>& Arguments::integers(std::string_view name) const {
-  return find<std::vector<std::int64_t>>(values_, name);
+  return require<std::vector<std::int64_t>>(find(name));
 }
 const std::vector<double>& Arguments::reals(std::string_view name) const {
-  return find<std::vector<double>>(values_, name);
+  return require<std::vector<double>>(find(name));
 }
 
 bool Arguments::has(std::string_view name) const {
-  const auto found = values_.find(name);
-  CHECK(found != values_.end());
-  if (const auto* numbers = std::get_if<std::vector<std::int64_t>>(&found->second)) return !numbers->empty();
-  if (const auto* numbers = std::get_if<std::vector<double>>(&found->second)) return !numbers->empty();
-  const auto* texts = std::get_if<std::vector<std::string>>(&found->second);
-  CHECK(texts != nullptr);
-  return !texts->empty();
+  const Argument* argument = find(name);
+  CHECK(argument != nullptr);
+  if (const auto* numbers = std::get_if<std::vector<std::int64_t>>(argument)) return !numbers->empty();
+  if (const auto* numbers = std::get_if<std::vector<double>>(argument)) return !numbers->empty();
+  return !require<std::vector<std::string>>(argument).empty();
 }
 
-bool Arguments::defines(std::string_view name) const { return values_.contains(name); }
+bool Arguments::defines(std::string_view name) const { return find(name) != nullptr; }
 
 Arguments& Arguments::set(std::string_view name, Argument value) {
-  values_.insert_or_assign(std::string(name), std::move(value));
+  if (values_ == nullptr) values_ = std::make_shared<Values>();
+  if (values_.use_count() > 1) values_ = std::make_shared<Values>(*values_);
+  values_->insert_or_assign(std::string(name), std::move(value));
   return *this;
 }
 

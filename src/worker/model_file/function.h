@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -45,17 +46,19 @@ class Arguments {
   /// For the reader and for tests: adds or replaces.
   Arguments& set(std::string_view name, Argument value);
   void mark_shape_as_batch() { shape_has_batch_ = true; }
-  const std::map<std::string, Argument, std::less<>>& all() const { return values_; }
+  /// The argument, or nullptr where the message does not define the name.
+  const Argument* find(std::string_view name) const;
 
  private:
-  std::map<std::string, Argument, std::less<>> values_;
+  using Values = std::map<std::string, Argument, std::less<>>;
+  std::shared_ptr<Values> values_;  ///< shared by all copies: a loop's turns hold one
   bool shape_has_batch_ = false;
 };
 
 struct Function {
   std::string name;  ///< unique in the network after its loops are expanded ("Affine_RepeatStart[1]")
-  std::string
-      type;  ///< "Affine"; RecurrentInput is Split, RecurrentOutput is Stack; never a RepeatStart or Delay
+  /// "Affine"; RecurrentInput is Split, RecurrentOutput is Stack; never a RepeatStart or Delay.
+  std::string type;
   std::vector<std::string> inputs;
   std::vector<std::string> outputs;
   Arguments arguments;

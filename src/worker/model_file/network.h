@@ -73,7 +73,7 @@ struct Executor {
   Network network;
   /// What the network was derived from: 'Main' for 'MainRuntime' where the file has it, else the network
   /// itself.
-  Design design;
+  std::shared_ptr<const Design> design;
   std::vector<DataVariable> inputs;  ///< in the file's order, also those that no output needs
   std::vector<OutputVariable> outputs;
   std::vector<Generator> generators;  ///< only those that an output needs

@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "base/check.h"
+
 namespace noren::worker {
 namespace {
 
@@ -201,7 +203,12 @@ class Counter {
   Counter(const Design& design, const ShapeLookup& shape_of) : design_(design), shape_of_(shape_of) {
     for (const Design::Layer& layer : design.layers) {
       for (const std::string& output : layer.function.outputs) written_.insert(output);
-      for (const std::string& input : layer.function.inputs) readers_[input].push_back(&layer.function);
+      for (const std::string& input : layer.function.inputs) {
+        readers_[input].push_back(&layer.function);
+        const std::string_view unit = unit_of(layer.function);
+        const auto [known, is_first] = reading_unit_.emplace(input, unit);
+        if (!is_first && known->second != unit) known->second = {};
+      }
     }
   }
 
@@ -277,19 +284,20 @@ class Counter {
     }
   }
 
+  /// "Unit/" of "Unit/Inner/Conv"; empty for a layer outside units.
+  static std::string_view unit_of(const Function& f) {
+    const std::size_t slash = f.name.find('/');
+    return slash == std::string::npos ? std::string_view() : std::string_view(f.name).substr(0, slash + 1);
+  }
+
   /// Layers inside a unit have its name before a '/'. The console shows the unit as one layer, whose output
   /// is what leaves it.
   double shown_output(const Function& f) const {
     const double size = product(output_shape(f));
-    const std::size_t slash = f.name.find('/');
-    if (slash == std::string::npos || f.outputs.empty()) return size;
-    const std::string unit = f.name.substr(0, slash + 1);
-    const auto readers = readers_.find(f.outputs[0]);
-    if (readers == readers_.end()) return size;
-    for (const Function* reader : readers->second) {
-      if (!reader->name.starts_with(unit)) return size;
-    }
-    return 0;
+    if (unit_of(f).empty() || f.outputs.empty()) return size;
+    const auto readers = reading_unit_.find(f.outputs[0]);
+    const bool stays_inside = readers != reading_unit_.end() && readers->second == unit_of(f);
+    return stays_inside ? 0 : size;
   }
 
   double parameter_scalars(const Function& f) const {
@@ -369,12 +377,15 @@ class Counter {
   const ShapeLookup& shape_of_;
   std::set<std::string_view> written_;
   std::map<std::string_view, std::vector<const Function*>> readers_;
+  /// The unit that all readers of a variable are in; empty where there is no such one.
+  std::map<std::string_view, std::string_view> reading_unit_;
 };
 
 }  // namespace
 
 Statistics network_statistics(const Executor& executor, const ShapeLookup& shape_of) {
-  return Counter(executor.design, shape_of).run();
+  CHECK(executor.design != nullptr);
+  return Counter(*executor.design, shape_of).run();
 }
 
 Cost sum_of(const std::vector<Cost>& costs) {

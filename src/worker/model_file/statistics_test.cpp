@@ -8,29 +8,32 @@ namespace {
 class DesignBuilder {
  public:
   DesignBuilder& input(const std::string& name, Shape shape) {
-    executor_.design.variables[name] = {std::move(shape), false, false};
+    design_.variables[name] = {std::move(shape), false, false};
     return *this;
   }
   DesignBuilder& parameter(const std::string& name, Shape shape) {
-    executor_.design.variables[name] = {std::move(shape), true, false};
+    design_.variables[name] = {std::move(shape), true, false};
     return *this;
   }
   DesignBuilder& working_memory(const std::string& name, Shape shape) {
-    executor_.design.variables[name] = {std::move(shape), false, true};
+    design_.variables[name] = {std::move(shape), false, true};
     return *this;
   }
   DesignBuilder& layer(const std::string& name, const std::string& type, std::vector<std::string> inputs,
                        Shape output, double turns_count = 1, Arguments arguments = {}) {
-    executor_.design.variables[name] = {std::move(output), false, false};
-    executor_.design.layers.push_back(
-        {{name, type, std::move(inputs), {name}, std::move(arguments)}, turns_count});
+    design_.variables[name] = {std::move(output), false, false};
+    design_.layers.push_back({{name, type, std::move(inputs), {name}, std::move(arguments)}, turns_count});
     return *this;
   }
-  Cost total() const { return network_statistics(executor_, nullptr).total; }
-  Statistics statistics() const { return network_statistics(executor_, nullptr); }
+  Cost total() const { return statistics().total; }
+  Statistics statistics() const {
+    Executor executor;
+    executor.design = std::make_shared<Design>(design_);
+    return network_statistics(executor, nullptr);
+  }
 
  private:
-  Executor executor_;
+  Design design_;
 };
 
 TEST(Statistics, AffineCountsItsProductsItsBiasAndItsParameters) {
@@ -113,19 +116,23 @@ TEST(Statistics, SideInputsAreNoLayersAndWorkingMemoryIsOne) {
 
 TEST(Statistics, TotalsAreRoundedAsTheConsoleDoes) {
   // The parameters of VGG-16: 138,357,544 scalars, of which the console shows 138,357,536.
-  Executor executor;
+  Design design;
   for (const std::int64_t size : {14'714'688, 102'764'544, 16'781'312, 4'097'000}) {
     const std::string name = std::to_string(size);
-    executor.design.variables[name + "/W"] = {{size}, true, false};
-    executor.design.layers.push_back({{name, "Unknown", {"x", name + "/W"}, {}, {}}, 1});
+    design.variables[name + "/W"] = {{size}, true, false};
+    design.layers.push_back({{name, "Unknown", {"x", name + "/W"}, {}, {}}, 1});
   }
+  Executor executor;
+  executor.design = std::make_shared<Design>(design);
   EXPECT_EQ(network_statistics(executor, nullptr).total.parameter, 138'357'536);
 }
 
 TEST(Statistics, InferredShapesStandInWhereNoneIsDeclared) {
+  Design design;
+  design.variables["x"] = {};
+  design.layers.push_back({{"R", "ReLU", {"x"}, {"R"}, {}}, 1});
   Executor executor;
-  executor.design.variables["x"] = {};
-  executor.design.layers.push_back({{"R", "ReLU", {"x"}, {"R"}, {}}, 1});
+  executor.design = std::make_shared<Design>(design);
   const Shape inferred{1, 9};
   const auto lookup = [&](std::string_view) { return &inferred; };
   EXPECT_EQ(network_statistics(executor, lookup).total.branch, 9);

@@ -32,8 +32,11 @@ std::string shape_text(const Shape& shape) {
 /// One executor on its way from raw to resolved.
 class Resolver {
  public:
-  Resolver(const RawModel& model, const RawExecutor& raw, const FlatNetwork& flat)
-      : model_(model), raw_(raw), flat_(flat) {}
+  Resolver(const RawModel& model, const RawExecutor& raw, const FlatNetwork& flat, NamesBudget& budget)
+      : model_(model), raw_(raw), flat_(flat), budget_(budget) {}
+
+  /// The batch size that stands in shapes and becomes 1; 0 for none. After run().
+  std::int64_t fixed_batch() const { return fixed_batch_; }
 
   Result<Executor> run() {
     TRY(read_options());
@@ -44,7 +47,6 @@ class Resolver {
     TRY(collect_variables());
     TRY(finish_inputs());
     resolve_arguments();
-    executor_.design = design_of(model_, *flat_.raw, fixed_batch_);
     return std::move(executor_);
   }
 
@@ -173,6 +175,7 @@ class Resolver {
           continue;
         }
         states[visit.function] = State::kDone;
+        TRY(budget_.spend(f));
         executor_.network.functions.push_back(f);
         for (std::string& input : executor_.network.functions.back().inputs) input = flat_.resolve(input);
         stack.pop_back();
@@ -276,9 +279,9 @@ class Resolver {
   /// output.
   void resolve_arguments() {
     for (Function& f : executor_.network.functions) {
-      const auto found = f.arguments.all().find("shape");
-      if (found == f.arguments.all().end()) continue;
-      const auto* declared = std::get_if<std::vector<std::int64_t>>(&found->second);
+      const Argument* argument = f.arguments.find("shape");
+      if (argument == nullptr) continue;
+      const auto* declared = std::get_if<std::vector<std::int64_t>>(argument);
       if (declared == nullptr || declared->empty()) continue;
       const std::int64_t first = declared->front();
       if (first != -1 && !(is_batch(first) && shape_is_output_shape(f.type))) continue;
@@ -292,6 +295,7 @@ class Resolver {
   const RawModel& model_;
   const RawExecutor& raw_;
   const FlatNetwork& flat_;
+  NamesBudget& budget_;
   Executor executor_;
   std::set<std::string, std::less<>> inputs_;
   std::map<std::string, Generator, std::less<>> generators_;
@@ -299,41 +303,66 @@ class Resolver {
   std::int64_t fixed_batch_ = 0;
 };
 
-}  // namespace
+/// All executors of a model. What several of them need is made once.
+class ModelResolver {
+ public:
+  explicit ModelResolver(const RawModel& model) : model_(model) {}
 
-Result<std::vector<Executor>> resolve_executors(const RawModel& model) {
-  if (model.executors.empty()) return invalid("the file has no executor, so nothing says what to run");
-  std::map<std::string_view, const RawNetwork*> networks;
-  for (const RawNetwork& network : model.networks) {
-    if (!networks.emplace(network.name, &network).second) {
-      return invalid("the file defines network " + quoted_name(network.name) + " twice");
+  Result<std::vector<Executor>> run() {
+    if (model_.executors.empty()) return invalid("the file has no executor, so nothing says what to run");
+    for (const RawNetwork& network : model_.networks) {
+      if (!networks_.emplace(network.name, &network).second) {
+        return invalid("the file defines network " + quoted_name(network.name) + " twice");
+      }
     }
+    std::set<std::string_view> names;
+    for (const RawExecutor& raw : model_.executors) {
+      if (!names.insert(raw.name).second) {
+        return invalid("the file has two executors named " + quoted_name(raw.name));
+      }
+      TRY(add(raw));
+    }
+    return std::move(executors_);
   }
-  std::map<std::string_view, FlatNetwork> flat;
-  std::set<std::string_view> names;
-  std::vector<Executor> executors;
-  std::size_t functions_count = 0;
-  for (const RawExecutor& raw : model.executors) {
-    if (!names.insert(raw.name).second)
-      return invalid("the file has two executors named " + quoted_name(raw.name));
-    const auto network = networks.find(raw.network);
-    if (network == networks.end()) {
+
+ private:
+  Status add(const RawExecutor& raw) {
+    const auto network = networks_.find(raw.network);
+    if (network == networks_.end()) {
       return invalid("executor " + quoted_name(raw.name) + " runs network " + quoted_name(raw.network) +
                      ", which the file does not have");
     }
-    if (!flat.contains(raw.network)) {
-      ASSIGN_OR_RETURN(FlatNetwork unrolled, unroll(*network->second));
-      flat.emplace(raw.network, std::move(unrolled));
+    if (!flat_.contains(raw.network)) {
+      ASSIGN_OR_RETURN(FlatNetwork unrolled, unroll(*network->second, budget_));
+      flat_.emplace(raw.network, std::move(unrolled));
     }
-    ASSIGN_OR_RETURN(Executor executor, Resolver(model, raw, flat.at(raw.network)).run());
-    functions_count += executor.network.functions.size();
-    if (functions_count > limits::kFunctionsCount) {
+    Resolver resolver(model_, raw, flat_.at(raw.network), budget_);
+    ASSIGN_OR_RETURN(Executor executor, resolver.run());
+    functions_count_ += executor.network.functions.size();
+    if (functions_count_ > limits::kFunctionsCount) {
       return make_error(Code::kTooLarge, "the executors have together more than " +
                                              std::to_string(limits::kFunctionsCount) + " layers");
     }
-    executors.push_back(std::move(executor));
+    std::shared_ptr<const Design>& design = designs_[{raw.network, resolver.fixed_batch()}];
+    if (design == nullptr) {
+      design = std::make_shared<Design>(design_of(model_, *network->second, resolver.fixed_batch()));
+    }
+    executor.design = design;
+    executors_.push_back(std::move(executor));
+    return Ok{};
   }
-  return executors;
-}
+
+  const RawModel& model_;
+  NamesBudget budget_;
+  std::map<std::string_view, const RawNetwork*> networks_;
+  std::map<std::string_view, FlatNetwork> flat_;
+  std::map<std::pair<std::string_view, std::int64_t>, std::shared_ptr<const Design>> designs_;
+  std::vector<Executor> executors_;
+  std::size_t functions_count_ = 0;
+};
+
+}  // namespace
+
+Result<std::vector<Executor>> resolve_executors(const RawModel& model) { return ModelResolver(model).run(); }
 
 }  // namespace noren::worker::nnp

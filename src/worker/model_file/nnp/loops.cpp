@@ -43,7 +43,9 @@ std::string name_in_turn(std::string name, const std::vector<std::string>& loops
 
 class Unroller {
  public:
-  explicit Unroller(const RawNetwork& network) : network_(network) { flat_.raw = &network; }
+  Unroller(const RawNetwork& network, NamesBudget& budget) : network_(network), budget_(budget) {
+    flat_.raw = &network;
+  }
 
   Result<FlatNetwork> run() {
     TRY(find_loop_times());
@@ -130,6 +132,7 @@ class Unroller {
       }
       TRY(each_turn(variable.repeat_ids, [&](const Turns& turns) -> Status {
         const std::string name = name_in_turn(variable.name, variable.repeat_ids, turns);
+        TRY(budget_.spend(name));
         if (flat_.variables.emplace(name, &variable).second) return Ok{};
         return invalid(where() + " defines variable " + quoted_name(name) +
                        " twice when its loops are unrolled");
@@ -222,6 +225,12 @@ class Unroller {
     return result;
   }
 
+  Status finish_function(Function function) {
+    TRY(budget_.spend(function));
+    flat_.functions.push_back(std::move(function));
+    return Ok{};
+  }
+
   Status add_function(const RawFunction& f, const Turns& turns) {
     Function result = start_function(f, turns, f.type.c_str());
     result.arguments = f.arguments;
@@ -233,8 +242,7 @@ class Unroller {
       ASSIGN_OR_RETURN(std::string name, name_for(f, output, "writes", turns));
       result.outputs.push_back(std::move(name));
     }
-    flat_.functions.push_back(std::move(result));
-    return Ok{};
+    return finish_function(std::move(result));
   }
 
   /// RecurrentInput: one Split before the loop, an output for each turn.
@@ -258,8 +266,7 @@ class Unroller {
       ASSIGN_OR_RETURN(std::string output, name_for(f, f.outputs[0], "writes", outer));
       result.outputs.push_back(std::move(output));
     }
-    flat_.functions.push_back(std::move(result));
-    return Ok{};
+    return finish_function(std::move(result));
   }
 
   /// RecurrentOutput: one Stack behind the loop, an input for each turn.
@@ -280,8 +287,7 @@ class Unroller {
     }
     ASSIGN_OR_RETURN(std::string output, name_for(f, f.outputs[0], "writes", turns));
     result.outputs.push_back(std::move(output));
-    flat_.functions.push_back(std::move(result));
-    return Ok{};
+    return finish_function(std::move(result));
   }
 
   /// RepeatStart, RepeatEnd and Delay only pass on the value of another turn.
@@ -299,6 +305,8 @@ class Unroller {
     }
     ASSIGN_OR_RETURN(std::string source, name_for(f, f.inputs[input], "reads", source_turns));
     ASSIGN_OR_RETURN(std::string target, name_for(f, f.outputs[0], "writes", turns));
+    TRY(budget_.spend(source));
+    TRY(budget_.spend(target));
     if (!flat_.aliases.emplace(target, std::move(source)).second) return two_writers(target);
     return Ok{};
   }
@@ -341,6 +349,7 @@ class Unroller {
   }
 
   const RawNetwork& network_;
+  NamesBudget& budget_;
   FlatNetwork flat_;
   std::map<std::string, std::int64_t, std::less<>> times_;
   std::map<std::string_view, const RawVariable*> raw_variables_;
@@ -363,6 +372,22 @@ std::map<std::string, std::int64_t, std::less<>> loop_times_of(const RawNetwork&
   return times;
 }
 
-Result<FlatNetwork> unroll(const RawNetwork& network) { return Unroller(network).run(); }
+Status NamesBudget::spend(const std::string& name) {
+  constexpr std::size_t kNodeBytes = 64;  // what a name costs besides its characters
+  spent_bytes_ += name.size() + kNodeBytes;
+  if (spent_bytes_ <= limits::kNetworkNamesBytes) return Ok{};
+  return make_error(Code::kTooLarge, "the networks are too large when their loops are unrolled");
+}
+
+Status NamesBudget::spend(const Function& function) {
+  TRY(spend(function.name));
+  for (const std::string& name : function.inputs) TRY(spend(name));
+  for (const std::string& name : function.outputs) TRY(spend(name));
+  return Ok{};
+}
+
+Result<FlatNetwork> unroll(const RawNetwork& network, NamesBudget& budget) {
+  return Unroller(network, budget).run();
+}
 
 }  // namespace noren::worker::nnp

@@ -11,9 +11,14 @@
 
 namespace noren::worker::nnp {
 
-struct FlatVariable {
-  const RawVariable* raw = nullptr;
-  std::string name;
+/// Counts the memory for names of all networks of a file together: a loop multiplies them.
+class NamesBudget {
+ public:
+  Status spend(const std::string& name);
+  Status spend(const Function& function);
+
+ private:
+  std::size_t spent_bytes_ = 0;
 };
 
 /// A network without loops. Functions stand in the file's order, turns one after the other.
@@ -37,6 +42,6 @@ std::map<std::string, std::int64_t, std::less<>> loop_times_of(const RawNetwork&
 /// Names of turns are those of the reference: 'A{R}/W' in turn 2 of loop R is 'A[2]/W'; a name without '{R}'
 /// gets
 /// '_R[2]' at its end; nested loops one after the other, in the order of the variable's repeat_id.
-Result<FlatNetwork> unroll(const RawNetwork& network);
+Result<FlatNetwork> unroll(const RawNetwork& network, NamesBudget& budget);
 
 }  // namespace noren::worker::nnp

@@ -38,7 +38,10 @@ class NetworkBuilder {
     return *this;
   }
   const RawNetwork& get() const { return network_; }
-  Result<FlatNetwork> unroll() const { return nnp::unroll(network_); }
+  Result<FlatNetwork> unroll() const {
+    NamesBudget budget;
+    return nnp::unroll(network_, budget);
+  }
 
  private:
   RawNetwork network_;
@@ -89,6 +92,13 @@ TEST(Loops, NestedLoopsAreLimitedTogether) {
   functions.loop("P", 1000).loop("Q", 1000).variable("x").variable("y").function("Tanh", {"x"}, "y",
                                                                                  {"P", "Q"});
   EXPECT_THAT(functions.unroll().error().text, HasSubstr("more than 100000 layers"));
+}
+
+TEST(Loops, NamesAreLimitedInTheirSum) {
+  NetworkBuilder builder;
+  builder.loop("R", 10'000).variable("x").variable("y", {"R"});
+  builder.function("AddN", std::vector<std::string>(1'000, "x"), "y", {"R"});
+  EXPECT_THAT(builder.unroll().error().text, HasSubstr("too large when their loops are unrolled"));
 }
 
 TEST(Loops, RecurrenceSplitsDelaysAndStacks) {
@@ -163,7 +173,8 @@ TEST(Loops, NamesOfFunctionsBecomeUnique) {
   builder.variable("x").variable("y").variable("z").function("Tanh", {"x"}, "y").function("Tanh", {"y"}, "z");
   RawNetwork network = builder.get();
   network.functions[0].name = network.functions[1].name = "";
-  const auto flat = unroll(network);
+  NamesBudget budget;
+  const auto flat = unroll(network, budget);
   ASSERT_TRUE(flat.ok()) << describe(flat.error());
   EXPECT_EQ(flat->functions[0].name, "Tanh");
   EXPECT_EQ(flat->functions[1].name, "Tanh_2");

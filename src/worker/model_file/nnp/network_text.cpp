@@ -215,21 +215,33 @@ RawFunction function_of(const messages::Function& source, Names& names) {
   return function;
 }
 
-Error too_many(const char* what, std::size_t limit, const std::string& network) {
-  return make_error(Code::kTooLarge, "network " + quoted_name(network) + " has more than " +
-                                         std::to_string(limit) + " " + what);
+Error too_many(const char* what, std::size_t limit) {
+  return make_error(Code::kTooLarge, "the file has more than " + std::to_string(limit) + " " + what);
 }
 
-Result<RawNetwork> network_of(const messages::Network& source, Names& names) {
+/// Before anything is copied out of the messages. All networks together: those that nobody runs are read too.
+Status check_counts(const messages::NNablaProtoBuf& source) {
+  const auto more_than = [](int count, std::size_t limit) { return static_cast<std::size_t>(count) > limit; };
+  if (more_than(source.network_size(), limits::kNetworksCount)) {
+    return too_many("networks", limits::kNetworksCount);
+  }
+  if (more_than(source.executor_size(), limits::kNetworksCount)) {
+    return too_many("executors", limits::kNetworksCount);
+  }
+  std::size_t variables_count = 0, functions_count = 0;
+  for (const messages::Network& network : source.network()) {
+    variables_count += static_cast<std::size_t>(network.variable_size());
+    functions_count += static_cast<std::size_t>(network.function_size());
+  }
+  if (variables_count > limits::kVariablesCount) return too_many("variables", limits::kVariablesCount);
+  if (functions_count > limits::kFunctionsCount) return too_many("layers", limits::kFunctionsCount);
+  return Ok{};
+}
+
+RawNetwork network_of(const messages::Network& source, Names& names) {
   RawNetwork network;
   network.name = names.take(source.name());
   network.batch_size = source.batch_size();
-  if (static_cast<std::size_t>(source.variable_size()) > limits::kVariablesCount) {
-    return too_many("variables", limits::kVariablesCount, network.name);
-  }
-  if (static_cast<std::size_t>(source.function_size()) > limits::kFunctionsCount) {
-    return too_many("layers", limits::kFunctionsCount, network.name);
-  }
   for (const auto& loop : source.repeat_info()) network.loop_times[names.take(loop.id())] = loop.times();
   for (const auto& variable : source.variable()) network.variables.push_back(variable_of(variable, names));
   for (const auto& function : source.function()) network.functions.push_back(function_of(function, names));
@@ -273,16 +285,11 @@ Status add_parameters(const messages::NNablaProtoBuf& source, Names& names, RawM
 Result<RawModel> parse_network_texts(const std::vector<NetworkText>& texts) {
   messages::NNablaProtoBuf source;
   for (const NetworkText& text : texts) TRY(merge_text(text, source));
-  if (static_cast<std::size_t>(source.network_size()) > limits::kNetworksCount ||
-      static_cast<std::size_t>(source.executor_size()) > limits::kNetworksCount) {
-    return make_error(Code::kTooLarge, "the file has more than " + std::to_string(limits::kNetworksCount) +
-                                           " networks or executors");
-  }
+  TRY(check_counts(source));
   RawModel model;
   Names names;
   for (const messages::Network& network : source.network()) {
-    ASSIGN_OR_RETURN(RawNetwork raw, network_of(network, names));
-    model.networks.push_back(std::move(raw));
+    model.networks.push_back(network_of(network, names));
   }
   for (const messages::Executor& executor : source.executor())
     model.executors.push_back(executor_of(executor, names));
