@@ -1,7 +1,7 @@
 // Runs the conformance cases of single layers in this process: import, run, compare. The
 // cases are in tests/data/functions (a small set) and, where the folder is there, in ../shared/conformance.
 //   NOREN_CASES=substring     only cases whose path holds it
-//   NOREN_CASES_ROOT=folder   cases of this folder instead (tools/make_random_cases.py makes some)
+//   NOREN_CASES_ROOT=folder   cases of this folder instead (tools/random_cases makes some)
 #include <gtest/gtest.h>
 
 #include <algorithm>

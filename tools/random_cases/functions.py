@@ -1,26 +1,8 @@
-#!/usr/bin/env python3
-"""Makes conformance cases of single functions with random shapes and arguments, answered by the reference.
-
-    tools/make_random_cases.py FOLDER [--seed N] [--count N] [--only FUNCTION,...]
-
-Needs the reference implementation (the Python package nnabla). Writes FOLDER/FUNCTION/NUMBER/model.nnp and case.json,
-in the form of the conformance cases; run them with NOREN_CASES_ROOT=FOLDER worker_translate_conformance_test. What the
-reference refuses is left out and counted. The same seed makes the same cases.
-"""
-import argparse
-import json
-import pathlib
-import re
-import zipfile
-
-import nnabla
+"""What each function gets in a random case: shapes, values and arguments that the reference takes."""
 import numpy as np
-from google.protobuf import text_format
-from nnabla.utils import nnabla_pb2
-from nnabla.utils.nnp_graph import NnpLoader
 
-SPECIALS = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 6.0, 7.0, 1e-3, 20.0, -20.0, 88.0, -100.0, 1e4, -1e4, 3e8,
-            -3e8, 1e-40, -1e-40, np.inf, -np.inf, np.nan]
+SPECIALS = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 6.0, 7.0, 1e-3, 20.0, -20.0, 88.0, -100.0, 1e4,
+            -1e4, 3e8, -3e8, 1e-40, -1e-40, np.inf, -np.inf, np.nan]
 
 
 class Draw:
@@ -84,7 +66,7 @@ class Parameter:
         self.values = np.asarray(values, dtype=np.float32)
 
 
-# --- what each function gets: Draw -> (inputs, arguments) -------------------------------------------------------
+# --- what each function gets: Draw -> (inputs, arguments) ---
 
 def one(arguments=lambda d, x: {}, low=1, high=5, values=Draw.values, batch=0.7):
     def make(d):
@@ -271,7 +253,8 @@ def reshape(d):
 
 
 def shift(d, x):
-    return {"shifts": [d.whole(-9, 9) for _ in range(d.whole(1, x.ndim + 1))], "border_mode": d.of("nearest", "reflect")}
+    shifts = [d.whole(-9, 9) for _ in range(d.whole(1, x.ndim + 1))]
+    return {"shifts": shifts, "border_mode": d.of("nearest", "reflect")}
 
 
 def shape_of(d, x):
@@ -306,7 +289,7 @@ def one_hot(d):
 def sort(d):
     x = d.of(d.values, d.steps)(d.shape(1, 4, d.of(4, 40)))
     x = np.nan_to_num(x, nan=0.0, posinf=np.inf, neginf=-np.inf)
-    return [x], {"axis": d.axis(x.ndim), "reverse": d.chance(), "with_index": d.chance(), "only_index": d.chance(0.3)}
+    return [x], {**axis(d, x), "reverse": d.chance(), "with_index": d.chance(), "only_index": d.chance(0.3)}
 
 
 def gather(d):
@@ -390,156 +373,85 @@ def two_alike(d):
     return [d.values(shape), d.values(shape)], {}
 
 
-ELEMENTWISE = ("Sigmoid Swish Tanh ReLU GELU Mish ReLU6 HardSigmoid HardTanh LogSigmoid SoftSign TanhShrink Sinc LogicalNot "
-               "IsNaN IsInf Abs Exp Log Identity Round Ceil Floor Sin Cos Tan Sinh Cosh ASin ACos ATan ASinh ACosh ATanh Erf "
-               "ReduceSum ReduceMean MatrixDiag").split()
-BINARY = ("Add2 BcAdd2 Sub2 Mul2 Div2 Pow2 Minimum2 Maximum2 ATan2").split()
-COMPARISONS = "LogicalAnd LogicalOr LogicalXor Equal NotEqual GreaterEqual Greater LessEqual Less".split()
-WITH_SCALAR = ("AddScalar MulScalar PowScalar RSubScalar RDivScalar RPowScalar MinimumScalar MaximumScalar ResetNaN ResetInf "
-               "EqualScalar NotEqualScalar GreaterEqualScalar GreaterScalar LessEqualScalar LessScalar").split()
+ELEMENTWISE = """
+    Sigmoid Swish Tanh ReLU GELU Mish ReLU6 HardSigmoid HardTanh LogSigmoid SoftSign TanhShrink Sinc
+    LogicalNot IsNaN IsInf Abs Exp Log Identity Round Ceil Floor Sin Cos Tan Sinh Cosh ASin ACos ATan
+    ASinh ACosh ATanh Erf ReduceSum ReduceMean MatrixDiag
+""".split()
+BINARY = """
+    Add2 BcAdd2 Sub2 Mul2 Div2 Pow2 Minimum2 Maximum2 ATan2
+""".split()
+COMPARISONS = """
+    LogicalAnd LogicalOr LogicalXor Equal NotEqual GreaterEqual Greater LessEqual Less
+""".split()
+WITH_SCALAR = """
+    AddScalar MulScalar PowScalar RSubScalar RDivScalar RPowScalar MinimumScalar MaximumScalar ResetNaN
+    ResetInf EqualScalar NotEqualScalar GreaterEqualScalar GreaterScalar LessEqualScalar LessScalar
+""".split()
 
 FUNCTIONS = {
     **{name: one() for name in ELEMENTWISE},
     **{name: pair() for name in BINARY},
     **{name: pair(values=Draw.steps) for name in COMPARISONS},
     **{name: one(scalar) for name in WITH_SCALAR},
-    **{name: one(lambda d, x: {"val": d.chance()}, values=Draw.steps)
-       for name in ("LogicalAndScalar", "LogicalOrScalar", "LogicalXorScalar")},
-    "LeakyReLU": one(lambda d, x: {"alpha": d.scalar()}), "ELU": one(lambda d, x: {"alpha": d.scalar()}),
-    "SELU": one(lambda d, x: {"alpha": d.scalar(), "scale": d.scalar()}), "Softmax": one(axis), "LogSoftmax": one(axis),
-    "CReLU": one(axis), "CELU": one(lambda d, x: {**axis(d, x), "alpha": d.scalar()}), "PReLU": prelu,
+    **{f"Logical{op}Scalar": one(lambda d, x: {"val": d.chance()}, values=Draw.steps) for op in ("And", "Or", "Xor")},
+    "LeakyReLU": one(lambda d, x: {"alpha": d.scalar()}),
+    "ELU": one(lambda d, x: {"alpha": d.scalar()}),
+    "SELU": one(lambda d, x: {"alpha": d.scalar(), "scale": d.scalar()}),
+    "Softmax": one(axis),
+    "LogSoftmax": one(axis),
+    "CReLU": one(axis),
+    "CELU": one(lambda d, x: {**axis(d, x), "alpha": d.scalar()}),
+    "PReLU": prelu,
     "SoftPlus": one(lambda d, x: {"beta": d.of(1.0, 0.5, 3.0, -1.0, -0.3)}),
-    "Sum": one(reduction), "Mean": one(reduction), "Prod": one(reduction), "Max": one(extreme), "Min": one(extreme),
-    "Norm": one(lambda d, x: {**reduction(d, x), "p": d.of(1.0, 2.0, 1.5, 3.0)}), "CumSum": one(running),
-    "CumProd": one(running), "AddN": many, "MulN": many, "Sign": one(lambda d, x: {"alpha": d.scalar()}), "Where": where,
-    "SearchSorted": search_sorted, "Constant": constant, "Arange": arange, "Linspace": linspace,
-    "BatchMatmul": batch_matmul, "Concatenate": concatenate, "Split": split, "Stack": stack, "Slice": slices,
-    "Pad": one(pad, high=4), "Transpose": one(transpose), "Broadcast": broadcast, "BroadcastTo": broadcast_to,
-    "Tile": tile, "OneHot": one_hot, "Flip": one(lambda d, x: {"axes": d.axes(x.ndim)}), "Shift": one(shift, high=4),
-    "Sort": sort, "Reshape": reshape, "Shape": one(shape_of),
-    "MatrixDiagPart": lambda d: ([d.values(d.shape(1, 2) + [3, 3])], {}), "Trilu": one(trilu, low=2), "Meshgrid": meshgrid,
-    "BatchDet": lambda d: ([square(d)], {}), "BatchInv": lambda d: ([square(d)], {}),
+    "Sum": one(reduction),
+    "Mean": one(reduction),
+    "Prod": one(reduction),
+    "Max": one(extreme),
+    "Min": one(extreme),
+    "Norm": one(lambda d, x: {**reduction(d, x), "p": d.of(1.0, 2.0, 1.5, 3.0)}),
+    "CumSum": one(running),
+    "CumProd": one(running),
+    "AddN": many,
+    "MulN": many,
+    "Sign": one(lambda d, x: {"alpha": d.scalar()}),
+    "Where": where,
+    "SearchSorted": search_sorted,
+    "Constant": constant,
+    "Arange": arange,
+    "Linspace": linspace,
+    "BatchMatmul": batch_matmul,
+    "Concatenate": concatenate,
+    "Split": split,
+    "Stack": stack,
+    "Slice": slices,
+    "Pad": one(pad, high=4),
+    "Transpose": one(transpose),
+    "Broadcast": broadcast,
+    "BroadcastTo": broadcast_to,
+    "Tile": tile,
+    "OneHot": one_hot,
+    "Flip": one(lambda d, x: {"axes": d.axes(x.ndim)}),
+    "Shift": one(shift, high=4),
+    "Sort": sort,
+    "Reshape": reshape,
+    "Shape": one(shape_of),
+    "MatrixDiagPart": lambda d: ([d.values(d.shape(1, 2) + [3, 3])], {}),
+    "Trilu": one(trilu, low=2),
+    "Meshgrid": meshgrid,
+    "BatchDet": lambda d: ([square(d)], {}),
+    "BatchInv": lambda d: ([square(d)], {}),
     "BatchLogdet": lambda d: ([square(d)], {}),
-    "BatchCholesky": lambda d: ([square(d, True)], {"upper": d.chance()}), "Assign": two_alike, "Gather": gather,
-    "GatherNd": gather_nd, "BoolGather": bool_gather, "ScatterNd": scatter_nd, "ScatterAdd": scatter_add,
-    "BoolScatter": bool_scatter, "BoolFill": bool_fill, "PackPaddedSequence": pack, "PadPackedSequence": unpack,
+    "BatchCholesky": lambda d: ([square(d, True)], {"upper": d.chance()}),
+    "Assign": two_alike,
+    "Gather": gather,
+    "GatherNd": gather_nd,
+    "BoolGather": bool_gather,
+    "ScatterNd": scatter_nd,
+    "ScatterAdd": scatter_add,
+    "BoolScatter": bool_scatter,
+    "BoolFill": bool_fill,
+    "PackPaddedSequence": pack,
+    "PadPackedSequence": unpack,
     "NonZero": non_zero,
 }
-
-
-# --- the file, and the reference's answer ------------------------------------------------------------------------
-
-def parameter_field(function):
-    """The field of the message that holds the arguments of this function, None where it has none."""
-    for field in function.DESCRIPTOR.fields:
-        if field.message_type is not None and field.message_type.name == function.type + "Parameter":
-            return field.name
-    return None
-
-
-def set_arguments(message, arguments):
-    for name, value in arguments.items():
-        field = message.DESCRIPTOR.fields_by_name[name]
-        if field.message_type is not None:
-            getattr(message, name).dim.extend(value)
-        elif isinstance(value, list):
-            getattr(message, name).extend(value)
-        else:
-            setattr(message, name, value)
-
-
-def write_model(path, function, inputs, arguments):
-    proto = nnabla_pb2.NNablaProtoBuf()
-    network = proto.network.add(name="net", batch_size=1)
-    executor = proto.executor.add(name="Executor", network_name="net")
-    parameters = nnabla_pb2.NNablaProtoBuf()
-    node = nnabla_pb2.Function(name=function, type=function)
-    for i, given in enumerate(inputs):
-        held = isinstance(given, Parameter)
-        values = given.values if held else given
-        name = f"{'w' if held else 'x'}{i}"
-        variable = network.variable.add(name=name, type="Parameter" if held else "Buffer")
-        first_is_batch = not held and values.ndim > 0 and values.shape[0] == 1
-        variable.shape.dim.extend([-1 if first_is_batch and k == 0 else n for k, n in enumerate(values.shape)])
-        node.input.append(name)
-        if held:
-            parameter = parameters.parameter.add(variable_name=name)
-            parameter.shape.dim.extend(values.shape)
-            parameter.data.extend(values.reshape(-1).tolist())
-            executor.parameter_variable.add(variable_name=name)
-        else:
-            executor.data_variable.add(variable_name=name, data_name=name)
-    both = function in ("Max", "Min", "Sort") and arguments.get("with_index") and not arguments.get("only_index")
-    count = len(inputs) if function == "Meshgrid" else 2 if both else arguments.pop("outputs", 1)
-    for i in range(count):
-        network.variable.add(name=f"y{i}", type="Buffer").shape.dim.extend([1])
-        node.output.append(f"y{i}")
-        executor.output_variable.add(variable_name=f"y{i}", data_name=f"y{i}")
-    field = parameter_field(node)
-    if field is not None:
-        getattr(node, field).SetInParent()
-        set_arguments(getattr(node, field), arguments)
-    network.function.append(node)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("nnp_version.txt", "0.1\n")
-        archive.writestr("network.nntxt", text_format.MessageToString(proto))
-        archive.writestr("parameter.protobuf", parameters.SerializeToString())
-
-
-def answer(path, inputs):
-    nnabla.clear_parameters()
-    network = NnpLoader(str(path)).get_network("net", batch_size=1)
-    for name, variable in network.inputs.items():
-        values = inputs[int(name[1:])]
-        if not isinstance(values, Parameter):
-            variable.d = values
-    outputs = [network.outputs[name] for name in sorted(network.outputs)]
-    nnabla.forward_all(outputs)
-    return [output.d.copy() for output in outputs]
-
-
-def numbers(values):
-    flat = np.asarray(values, dtype=np.float32).reshape(-1).tolist()
-    return [value if np.isfinite(value) else re.sub("^-?nan$", "nan", str(value)) for value in flat]
-
-
-def make_case(folder, function, seed):
-    inputs, arguments = FUNCTIONS[function](Draw(seed))
-    folder.mkdir(parents=True, exist_ok=True)
-    write_model(folder / "model.nnp", function, inputs, dict(arguments))
-    outputs = answer(folder / "model.nnp", inputs)
-    case = {
-        "name": f"random/{function}/{folder.name}", "function": function, "origin": f"make_random_cases.py, seed {seed}",
-        "oracle": f"nnabla {nnabla.__version__} cpu", "executor": "Executor",
-        "inputs": [{"name": f"x{i}", "type": "vector", "shape": list(x.shape), "dtype": "float32", "data": numbers(x)}
-                   for i, x in enumerate(inputs) if not isinstance(x, Parameter)],
-        "outputs": [{"name": f"y{i}", "shape": list(y.shape), "data": numbers(y)} for i, y in enumerate(outputs)],
-        "tolerance": {"abs": 1e-5, "rel": 1e-4},
-    }
-    (folder / "case.json").write_text(json.dumps(case))
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--count", type=int, default=20)
-    parser.add_argument("--only", default="")
-    options = parser.parse_args()
-    made, refused = 0, []
-    for function in options.only.split(",") if options.only else FUNCTIONS:
-        for i in range(options.count):
-            folder = options.folder / function / f"{i:03}"
-            try:
-                make_case(folder, function, options.seed + i)
-                made += 1
-            except (RuntimeError, ValueError, IndexError, TypeError) as error:
-                refused.append(f"{function}/{i:03}: {str(error).splitlines()[0][:150]}")
-                (folder / "case.json").unlink(missing_ok=True)
-    print(f"{made} cases made, {len(refused)} refused by the reference")
-    for line in refused:
-        print("  " + line)
-
-
-if __name__ == "__main__":
-    main()
