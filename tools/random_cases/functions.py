@@ -394,7 +394,8 @@ FUNCTIONS = {
     **{name: pair() for name in BINARY},
     **{name: pair(values=Draw.steps) for name in COMPARISONS},
     **{name: one(scalar) for name in WITH_SCALAR},
-    **{f"Logical{op}Scalar": one(lambda d, x: {"val": d.chance()}, values=Draw.steps) for op in ("And", "Or", "Xor")},
+    **{f"Logical{op}Scalar": one(lambda d, x: {"val": d.chance()}, values=Draw.steps)
+       for op in ("And", "Or", "Xor")},
     "LeakyReLU": one(lambda d, x: {"alpha": d.scalar()}),
     "ELU": one(lambda d, x: {"alpha": d.scalar()}),
     "SELU": one(lambda d, x: {"alpha": d.scalar(), "scale": d.scalar()}),
