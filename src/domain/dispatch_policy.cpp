@@ -41,7 +41,8 @@ std::size_t eviction_count(std::span<const std::int64_t> idle_bytes, std::int64_
 }
 
 std::int64_t restart_delay_ms(int failures_count) {
-  return std::min<std::int64_t>(std::int64_t{1'000} << std::clamp(failures_count - 1, 0, 6), 60'000);
+  if (failures_count <= 1) return 0;
+  return std::min<std::int64_t>(std::int64_t{1'000} << std::min(failures_count - 2, 6), 60'000);
 }
 
 }  // namespace noren

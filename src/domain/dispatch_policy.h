@@ -41,7 +41,7 @@ bool should_start_worker(const StartInput& input);
 std::size_t eviction_count(std::span<const std::int64_t> idle_bytes, std::int64_t used_bytes,
                            std::int64_t needed_bytes, std::int64_t budget_bytes);
 
-/// Doubles from one second to one minute. `failures_count` is at least 1.
+/// At once after the first failure, then a second, doubling to a minute. `failures_count` is at least 1.
 std::int64_t restart_delay_ms(int failures_count);
 /// Consecutive failures after which a dedicated instance is `failed` and left alone.
 inline constexpr int kRestartsCount = 6;

@@ -189,6 +189,8 @@ void Admission::settle(ApiState& state, UsageClass usage, FreePermit free_permit
   if (free_permit == FreePermit::kUntouched) return;
   --state.permits.in_flight_count;
   store_permits(state);
+  if (!state.waiters.empty())
+    serve_waiters(state.shared_from_this());  // it may have been the last one to hope for
 }
 
 void Admission::take_back(const std::shared_ptr<ApiState>& state) {

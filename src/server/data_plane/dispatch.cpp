@@ -193,6 +193,7 @@ void Dispatch::on_outcome(Worker& worker, std::uint64_t call_id, CallOutcome out
   api.guard.on_completed(now);
   // The worker gets its next request before the answer goes out, which takes longer.
   after_outcome(worker);
+  if (call.listener == nullptr) return recycle(call);
   finish(call, result_of(api, std::move(outcome)));
 }
 

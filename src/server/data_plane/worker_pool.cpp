@@ -10,8 +10,6 @@ namespace {
 
 /// What a worker of an unknown model is expected to take: a process of its own, and its package twice.
 constexpr std::int64_t kWorkerBaseBytes = 10 * static_cast<std::int64_t>(limits::kMiB);
-/// A per-request model that failed to start this often is left alone for a while.
-constexpr int kStartFailuresCount = 2;
 constexpr int kBatchLimitCount = 32;
 
 }  // namespace
@@ -317,8 +315,9 @@ void Dispatch::bury(Worker& worker) {
 void Dispatch::start_failed(ApiState& api, const std::string& reason) {
   ++api.failures_count;
   api.failure_reason = reason.empty() ? "the worker died" : reason;
-  if (!api.is_dedicated() && api.failures_count < kStartFailuresCount) return;
-  api.retry_at_ns = now_ns() + restart_delay_ms(api.failures_count) * 1'000'000;
+  const std::int64_t delay_ms = restart_delay_ms(api.failures_count);
+  if (delay_ms == 0) return;
+  api.retry_at_ns = now_ns() + delay_ms * 1'000'000;
   if (!api.AutoHook<ActiveTag>::is_linked()) active_.push_back(api);
   wake_at(api.retry_at_ns);
 }

@@ -40,6 +40,7 @@ class ScriptedInstance final : public Instance {
       text = "memfd of " + std::to_string(body.size_bytes) + " from " +
              std::string(reinterpret_cast<const char*>(mapping->bytes().data()), 8);
     }
+    if (body.encoding == RequestBody::Encoding::kGzip) text = "gzip " + text;
     queue_.emplace_back(id, text);
     if (is_ready_) post([this] { run(); });
   }
@@ -79,7 +80,8 @@ class ScriptedInstance final : public Instance {
     const std::string& text = queue_.front().second;
     host_.bodies.push_back(text);
     if (text.starts_with("hang")) return;
-    if (text.starts_with("die")) return exit({ExitKind::kCrashed, 11, "segmentation fault"});
+    const bool dies = text == "die" || (text == "dieonce" && std::exchange(host_.dies_once, false));
+    if (dies) return exit({ExitKind::kCrashed, 11, "segmentation fault"});
     if (!text.starts_with("sleep ")) return finish();
     timer_->set(system_clock().monotonic_ns() + std::stoll(text.substr(6)) * 1'000'000);
   }
@@ -251,6 +253,13 @@ UsageRow TestServer::usage(std::uint32_t api_number) {
   return sum;
 }
 
+std::uint64_t TestServer::usage_successes(std::uint32_t api_number) {
+  std::uint64_t sum = 0;
+  for (const UsageRow& row : usage_->all_rows())
+    if (row.api_number == api_number) sum += row.successes();
+  return sum;
+}
+
 Client::Client(std::uint16_t port) {
   fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const timeval timeout{10, 0};
@@ -296,7 +305,7 @@ bool Client::fill() {
   return count > 0;
 }
 
-Client::Response Client::receive() {
+Client::Response Client::receive_head() {
   Response response;
   std::size_t end = 0;
   while ((end = buffer_.find("\r\n\r\n")) == std::string::npos)
@@ -304,6 +313,11 @@ Client::Response Client::receive() {
   response.head = buffer_.substr(0, end + 2);
   buffer_.erase(0, end + 4);
   response.status = std::stoi(response.head.substr(9, 3));
+  return response;
+}
+
+Client::Response Client::receive() {
+  Response response = receive_head();
   const std::string length = response.header("Content-Length");
   const std::size_t size = length.empty() ? 0 : std::stoul(length);
   while (buffer_.size() < size)
@@ -322,7 +336,8 @@ std::string Client::Response::header(const std::string& name) const {
 
 bool Client::is_closed() {
   char byte = 0;
-  return buffer_.empty() && ::recv(fd_, &byte, 1, 0) <= 0 && errno != EAGAIN;
+  const ssize_t count = buffer_.empty() ? ::recv(fd_, &byte, 1, 0) : 1;
+  return count == 0 || (count < 0 && errno != EAGAIN);
 }
 
 std::string post_request(const std::string& path, const std::string& body, const std::string& headers) {

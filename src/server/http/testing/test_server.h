@@ -18,7 +18,8 @@ inline constexpr const char* kKey = "6626b3e4-1316-4b1a-b10b-000000000001";
 /// Workers run one request at a time and understand as a body:
 ///   ok            {"version":…}-like answer that repeats the body
 ///   sleep MS      the same, later          hang      never answers
-///   die           the process ends         invalid TEXT, toolarge, internal, notrun
+///   die           the process ends         dieonce: only while dies_once is set
+///   invalid TEXT, toolarge, internal, notrun: the outcomes of these names
 ///   size N        an answer of N bytes
 class ScriptedHost final : public InstanceHost {
  public:
@@ -35,6 +36,7 @@ class ScriptedHost final : public InstanceHost {
   std::int64_t start_ms = 0;
   std::int64_t private_bytes = 8 << 20;
   std::string load_failure;
+  bool dies_once = false;           ///< the next "dieonce" dies, further ones are answered
   std::vector<std::string> bodies;  ///< in the order in which they ran
   std::vector<InstanceSpec> specs;
 
@@ -83,6 +85,7 @@ class TestServer {
   bool eventually(const std::function<bool()>& condition);
   /// This API's counts of all days.
   UsageRow usage(std::uint32_t api_number);
+  std::uint64_t usage_successes(std::uint32_t api_number);  ///< on the loop
 
   ScriptedHost& host() { return *host_; }
   MemoryQuota& quota() { return *quota_; }
@@ -101,7 +104,6 @@ class TestServer {
   std::unique_ptr<HttpServer> http_;
   std::thread thread_;
 };
-
 /// A published API with the key kKey; settings as in real life.
 PublishedApi make_api(const std::string& id, std::uint32_t number,
                       ExecutionType type = ExecutionType::kPerRequest);
@@ -126,6 +128,7 @@ class Client {
   };
   /// Status 0: the connection ended before a whole answer.
   Response receive();
+  Response receive_head();  ///< leaves what follows for the next one
   Response ask(std::string_view text) {
     send(text);
     return receive();
