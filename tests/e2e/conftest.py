@@ -21,6 +21,27 @@ START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 40
 
 
+def eventually(holds, what="it did not become true", timeout_s=30):
+    """Looks again and again until holds() is true."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def processes_of_session(session):
+    """The processes that still run of those that this server started."""
+    found = []
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if fields[3] == str(session) and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
 class Server:
     """A running `noren serve`; made by the fixtures below."""
 
@@ -32,11 +53,13 @@ class Server:
         self.url = self.token = None
 
     def start(self):
-        (self.data / "admin.json").unlink(missing_ok=True)
+        """Also starts it again, on the same folder: admin.json is written anew with the new URL."""
+        admin = self.data / "admin.json"
+        self.admin_before = admin.stat().st_mtime_ns if admin.exists() else None
         with open(self.folder / "server.log", "ab") as log:
             self.process = subprocess.Popen(
                 [BIN / "noren", "serve", "--data", self.data, "--listen", "127.0.0.1:0", *self.options],
-                stdout=log, stderr=log)
+                stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.is_ready():
             assert self.process.poll() is None, f"the server stopped:\n{self.log()[-4000:]}"
@@ -46,6 +69,8 @@ class Server:
 
     def is_ready(self):
         try:
+            if (self.data / "admin.json").stat().st_mtime_ns == self.admin_before:
+                return False
             admin = json.loads((self.data / "admin.json").read_text())
             self.url, self.token = admin["url"], admin["token"]
             return self.request("GET", "/readyz")[0] == 200
@@ -61,7 +86,9 @@ class Server:
             return self.process and self.process.returncode
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(STOP_TIMEOUT_S)
+            status = self.process.wait(STOP_TIMEOUT_S)
+            eventually(lambda: processes_of_session(self.process.pid) == [], "a process was left behind")
+            return status
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -81,6 +108,24 @@ class Server:
 
     def publish(self, file, *options):
         return self.cli("publish", file, *options, "--json")
+
+    def publish_refused(self, file, *options):
+        """Publishes what can't be; returns the one sentence that says why."""
+        done = subprocess.run([BIN / "noren", "publish", file, *options, "--json"], env=self.environment(),
+                              text=True, capture_output=True, timeout=120)
+        assert 1 <= done.returncode <= 63 and done.stdout == "", done
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        return done.stderr
+
+    def ask(self, method, path, body=None):
+        """One call of the management API; `path` begins behind /v1/management/."""
+        status, answer = self.request(method, f"/v1/management/{path}", body and json.dumps(body).encode(),
+                                      {"Authorization": f"Bearer {self.token}"})
+        assert status < 300, answer
+        return json.loads(answer)
+
+    def wait_until_running(self, api_id):
+        eventually(lambda: self.ask("GET", f"apis/{api_id}")["state"] == "running")
 
     def request(self, method, path, body=None, headers=None, timeout_s=60):
         """One HTTP request; `path` may be a whole URL. Returns the status and the body's bytes."""

@@ -1,4 +1,5 @@
 #include <condition_variable>
+#include <fstream>
 #include <future>
 #include <set>
 
@@ -141,6 +142,30 @@ TEST_F(ManagementTest, EveryRouteNeedsCredentials) {
       EXPECT_EQ(answer.text("detail"), "a valid bearer token is needed");
     }
   }
+}
+
+/// "GET /path" of every operation in api/management.yaml, which writes paths with two blanks and methods with four.
+std::set<std::string> documented_operations() {
+  std::ifstream file(NOREN_SOURCE_DIR "/api/management.yaml");
+  std::set<std::string> operations;
+  std::string path;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("  /v1/")) path = line.substr(2, line.rfind(':') - 2);
+    if (line.starts_with("components:")) break;
+    for (const char* method : {"get", "post", "put", "patch", "delete"}) {
+      if (line != "    " + std::string(method) + ":") continue;
+      std::string upper(method);
+      for (char& c : upper) c = static_cast<char>(std::toupper(c));
+      operations.insert(upper + " " + path);
+    }
+  }
+  return operations;
+}
+
+TEST_F(ManagementTest, TheOpenApiFileHasEveryRouteAndNoOther) {
+  std::set<std::string> routes;
+  for (const RouteInfo& route : management_routes()) routes.insert(route.method + " " + route.path);
+  EXPECT_EQ(documented_operations(), routes);
 }
 
 TEST_F(ManagementTest, WithoutCredentialsNoPathIsTold) {

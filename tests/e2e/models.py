@@ -1,0 +1,73 @@
+"""Small models that tests make for themselves: networks without parameters, as .nnp files."""
+import zipfile
+
+RULES = "0.1"  # the file format's version
+
+
+def block(name, body):
+    return f"{name} {{\n{body}}}\n"
+
+
+def shape(dims):
+    return block("shape", "".join(f"dim: {d}\n" for d in dims))
+
+
+def variable(name, dims):
+    return block("variable", f'name: "{name}"\ntype: "Buffer"\n' + shape(dims))
+
+
+def function(kind, inputs, output, parameters=""):
+    names = "".join(f'input: "{name}"\n' for name in inputs)
+    head = f'name: "{kind}_{output}"\ntype: "{kind}"\n'
+    return block("function", head + f'{names}output: "{output}"\n{parameters}')
+
+
+def write_nnp(path, variables, functions, inputs, outputs, evaluations=0):
+    """variables: name -> dims without the batch; functions: text; inputs, outputs: also the data names."""
+    network = 'name: "Main"\nbatch_size: 1\n'
+    network += "".join(variable(name, (-1, *dims)) for name, dims in variables.items())
+    network += "".join(functions)
+    executor = 'name: "Executor"\nnetwork_name: "Main"\n'
+    if evaluations:
+        executor += f'num_evaluations: {evaluations}\nrepeat_evaluation_type: "mean"\n'
+    for name in inputs:
+        executor += block("data_variable", f'variable_name: "{name}"\ndata_name: "{name}"\n')
+    for name in outputs:
+        executor += block("output_variable", f'variable_name: "{name}"\ndata_name: "{name}"\n')
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("nnp_version.txt", RULES)
+        archive.writestr("network.nntxt", block("network", network) + block("executor", executor))
+        archive.writestr("parameter.protobuf", b"")
+    return path
+
+
+def doubling(path, dims, name="x"):
+    """y = 2 * x, for one input of these dimensions."""
+    double = function("MulScalar", [name], "y", block("mul_scalar_param", "val: 2.0\n"))
+    return write_nnp(path, {name: dims, "y": dims}, [double], [name], ["y"])
+
+
+def mean_of(path, dims):
+    """One number: the mean of the input."""
+    axes = "".join(f"axes: {axis + 1}\n" for axis in range(len(dims)))
+    mean = function("Mean", ["x"], "y", block("mean_param", axes + "keep_dims: false\n"))
+    return write_nnp(path, {"x": dims, "y": ()}, [mean], ["x"], ["y"])
+
+
+def two_inputs(path, picture_dims):
+    """y = mean(x1) + x2: a picture and one number."""
+    axes = "".join(f"axes: {axis + 1}\n" for axis in range(len(picture_dims)))
+    mean = function("Mean", ["x1"], "m", block("mean_param", axes + "keep_dims: false\n"))
+    flat = function("Reshape", ["m"], "r", block("reshape_param", shape((-1, 1))))
+    total = function("Add2", ["r", "x2"], "y", "")
+    return write_nnp(path, {"x1": picture_dims, "x2": (1,), "m": (), "r": (1,), "y": (1,)},
+                     [mean, flat, total], ["x1", "x2"], ["y"])
+
+
+def slow(path, evaluations):
+    """About 5 ms of work, as many times as asked."""
+    return write_nnp(path, {"x": (1,), "b": (400_000,), "s": (400_000,), "y": ()},
+                     [function("Broadcast", ["x"], "b", block("broadcast_param", shape((1, 400_000)))),
+                      function("Sin", ["b"], "s", ""),
+                      function("Mean", ["s"], "y", block("mean_param", "axes: 1\nkeep_dims: false\n"))],
+                     ["x"], ["y"], evaluations)

@@ -1,0 +1,129 @@
+"""The command line: what it prints, where, and how it ends."""
+import json
+import os
+import subprocess
+
+import models
+import pytest
+from conftest import BIN, eventually
+from test_samples import png_of
+
+IRIS = "x=5,3.5,1.3,0.3"
+
+
+def noren(*arguments, environment=None, folder=None):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("NOREN_")}
+    return subprocess.run([BIN / "noren", *map(str, arguments)], env={**clean, **(environment or {})},
+                          cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+def test_publish_call_off_on_delete(server, samples):
+    api = server.publish(samples / "iris.nnp", "--project", "花", "--name", "アヤメ")
+    assert {"id", "url", "key", "type", "state"} <= set(api)
+    assert (api["type"], api["state"], api["project"], api["name"]) == ("per-request", "running", "花", "アヤメ")
+    assert all(isinstance(value, (str, int, bool)) for value in api.values()), "the object is flat"
+    answer = server.cli("call", api["id"], IRIS, "--json")
+    assert answer["outputs"][0]["name"] == "y" and answer["version"] == api["version"]
+    assert server.cli("call", api["id"], IRIS).startswith("y  ")
+    eventually(lambda: server.cli("show", api["id"], "--json")["successes"] == 2)
+    assert server.cli("off", api["id"]) == f"{api['id']} is stopped\n"
+    assert "stopped" in server.cli("call", api["id"], IRIS, expect=13)
+    server.cli("on", api["id"])
+    assert api["id"] in server.cli("list")
+    server.cli("delete", api["id"], expect=2)
+    server.cli("delete", api["id"], "--yes")
+    assert "no API" in server.cli("show", api["id"], expect=3)
+    assert api["id"] not in server.cli("list")
+
+
+def test_a_file_is_sent_by_its_extension(server, tmp_path):
+    api = server.publish(models.doubling(tmp_path / "picture.nnp", (1, 2, 2)))
+    (tmp_path / "p.PNG").write_bytes(png_of(bytes([0, 51, 102, 255]), 2))
+    (tmp_path / "p.json").write_text("[[0, 0.2], [0.4, 1.0]]")
+    (tmp_path / "p.txt").write_text("1")
+    picture = server.cli("call", api["id"], f"x=@{tmp_path}/p.PNG")
+    assert [round(float(v), 5) for v in picture.split("  ")[1].split(", ")] == [0, 0.4, 0.8, 2]
+    assert server.cli("call", api["id"], f"x=@{tmp_path}/p.json").startswith("y  0.0, 0.4")
+    assert server.cli("call", api["id"], "x=[[0,0.2],[0.4,1]]").startswith("y  0.0, 0.4")
+    assert "'txt'" in server.cli("call", api["id"], f"x=@{tmp_path}/p.txt", expect=2)
+    assert "'abc'" in server.cli("call", api["id"], "x=1,abc", expect=2)
+    assert "NAME=VALUE" in server.cli("call", api["id"], "x", expect=2)
+    refused = server.cli("call", api["id"], "x=1", expect=2)
+    assert "Invalid request" in refused and "4" in refused
+    assert "Invalid API key" in server.cli("call", api["id"], "x=1", "--key", "wrong", expect=6)
+    assert server.cli("call", api["url"], "--key", api["key"], "x=0,0.2,0.4,1").startswith("y  0.0, 0.4")
+
+
+def test_the_server_is_found(start_server, samples, tmp_path):
+    server = start_server()
+    assert noren("list", folder=tmp_path).returncode == 2
+    assert noren("list", "--data", server.data).returncode == 0
+    assert noren("list", folder=server.folder).returncode == 0  # ./data/admin.json
+    assert noren("list", environment={"NOREN_URL": server.url, "NOREN_TOKEN": server.token}).returncode == 0
+    assert noren("list", "--url", server.url, "--token", server.token).returncode == 0
+    assert noren("list", "--url", server.url, "--token", "wrong").returncode == 5
+    nobody = noren("list", "--url", "http://127.0.0.1:1", "--token", "t")
+    assert nobody.returncode == 13 and "127.0.0.1:1" in nobody.stderr and nobody.stdout == ""
+    # The token of this folder's server is not shown to another one.
+    assert noren("list", "--url", "http://127.0.0.1:1", folder=server.folder).returncode == 2
+
+
+def test_json_is_alone_on_stdout(server, samples):
+    done = subprocess.run([BIN / "noren", "publish", samples / "iris.nnp", "--json"],
+                          env=server.environment(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 1 and json.loads(done.stdout)["id"]
+    failed = subprocess.run([BIN / "noren", "show", "nothing", "--json"], env=server.environment(),
+                            capture_output=True, text=True, timeout=60)
+    assert failed.returncode == 3 and failed.stdout == "" and len(failed.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("content,word", [(b"", "empty"), (b"no model at all", ""), (b"PK\x03\x04broken", ""),
+                                          (b"\x08\x07", "")])
+def test_what_is_no_model_is_refused_in_one_sentence(server, tmp_path, content, word):
+    file = tmp_path / "bad.nnp"
+    file.write_bytes(content)
+    said = server.publish_refused(file)
+    assert word in said and "internal" not in said.lower()
+    assert not [job for job in server.ask("GET", "jobs")["jobs"] if job["file_name"] == "bad.nnp"]
+
+
+def test_bad_names_ids_and_keys(server, samples):
+    iris = samples / "iris.nnp"
+    for option, value in (("--name", "a/b"), ("--project", "a|b"), ("--id", "a b"), ("--key", "short"),
+                          ("--type", "shared"), ("--name", "x" * 256)):
+        server.cli("publish", iris, option, value, expect=2)
+    server.cli("publish", iris.parent / "none.nnp", expect=2)
+    assert server.cli("publish", expect=2)
+    jobs = server.ask("GET", "jobs")["jobs"]
+    assert [job for job in jobs if job["name"] in ("a/b", "x" * 256)] == []
+
+
+def test_names_need_not_be_unique(server, samples):
+    one, two = (server.publish(samples / "iris.nnp", "--name", "twin") for _ in range(2))
+    assert one["id"] != two["id"] and one["key"] != two["key"] and one["url"] != two["url"]
+    server.cli("delete", one["id"], "--yes")
+    assert server.cli("call", two["id"], IRIS)
+
+
+def test_inspect_needs_no_server(samples):
+    done = noren("inspect", samples / "iris.nnp", "--json", "--layers")
+    assert done.returncode == 0, done.stderr
+    model = json.loads(done.stdout)
+    assert model["format"] == "nnp" and model["per_request"]["eligible"] is True
+    assert model["executors"][0]["inputs"][0]["name"] == "x"
+    assert model["statistics"]["CostParameter"] > 0 and model["layers"]
+    text = noren("inspect", samples / "iris.nnp").stdout
+    assert "Executor" in text and "CostParameter" in text
+    missing = noren("inspect", "none.nnp")
+    assert missing.returncode == 2 and "none.nnp" in missing.stderr
+
+
+def test_help_is_there_for_every_verb():
+    text = noren("--help").stdout
+    for verb in ("serve", "publish", "list", "show", "on", "off", "delete", "call", "inspect"):
+        assert f"\n  {verb} " in text
+        assert "Usage: noren " + verb in noren(verb, "--help").stdout
+    assert noren().returncode == 2
+    assert noren("frobnicate").returncode == 2
+    assert noren("--version").stdout.startswith("noren ")
