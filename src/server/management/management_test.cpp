@@ -144,7 +144,8 @@ TEST_F(ManagementTest, EveryRouteNeedsCredentials) {
   }
 }
 
-/// "GET /path" of every operation in api/management.yaml, which writes paths with two blanks and methods with four.
+/// "GET /path" of every operation in api/management.yaml, which writes paths with two blanks and methods with
+/// four.
 std::set<std::string> documented_operations() {
   std::ifstream file(NOREN_SOURCE_DIR "/api/management.yaml");
   std::set<std::string> operations;
