@@ -65,6 +65,7 @@ std::optional<IpAddress> ipv6_of(std::string_view text) {
   std::vector<int> head, tail;
   const std::size_t gap = text.find("::");
   const bool has_gap = gap != std::string_view::npos;
+  if (has_gap && text.substr(0, gap).find('.') != std::string_view::npos) return {};  // IPv4 stands last
   if (!append_groups(text.substr(0, gap), head)) return {};
   if (has_gap && !append_groups(text.substr(gap + 2), tail)) return {};
   const std::size_t count = head.size() + tail.size();

@@ -146,18 +146,16 @@ class UsageCounters::Impl {
   }
 
   void on_stored(const std::vector<UsageRow>& rows) {
+    // Yesterday stays: a clock that is set back must find it.
     const std::int32_t today = utc_day(clock_.wall_us());
+    bool some_are_over = today != last_sweep_day_;
     for (const UsageRow& row : rows) {
-      const auto found = days_.find(key_of(SlotKind::kDay, row.api_number, row.utc_day));
-      if (row.utc_day >= today || found == days_.end()) continue;
-      Slot* const slot = found->second;
-      if (std::memcmp(slot->values, row.counts, sizeof row.counts) != 0) continue;
-      ApiUsage& api = usage_of(row.api_number);
-      if (api.today == slot) api = ApiUsage{nullptr, api.permits, 0, 0, false};
-      store(slot->key, 0);
-      days_.erase(found);
-      free_.push_back(slot);
+      stored_[key_of(SlotKind::kDay, row.api_number, row.utc_day)] = row;
+      some_are_over |= row.utc_day < today - 1;
     }
+    if (!some_are_over) return;
+    last_sweep_day_ = today;
+    std::erase_if(stored_, [&](const auto& entry) { return entry.second.utc_day < today - 1 && free_day(entry.second); });
   }
 
   const std::string& server_id() const { return server_id_; }
@@ -265,6 +263,21 @@ class UsageCounters::Impl {
     set_free_permits(number, permits);
   }
 
+  /// Gives the slot of a day that is over back, if the store has seen its last value.
+  bool free_day(const UsageRow& stored) {
+    const auto found = days_.find(key_of(SlotKind::kDay, stored.api_number, stored.utc_day));
+    if (found == days_.end()) return true;
+    Slot* const slot = found->second;
+    if (std::memcmp(slot->values, stored.counts, sizeof stored.counts) != 0) return false;
+    std::erase(changed_, slot);
+    ApiUsage& api = usage_of(stored.api_number);
+    if (api.today == slot) api = ApiUsage{nullptr, api.permits, 0, 0, false};
+    store(slot->key, 0);
+    days_.erase(found);
+    free_.push_back(slot);
+    return true;
+  }
+
   ApiUsage& usage_of(std::uint32_t number) {
     if (number != last_number_ || last_ == nullptr) {
       last_ = &apis_[number];  // references into an unordered_map stay good
@@ -325,6 +338,8 @@ class UsageCounters::Impl {
   std::vector<Slot*> segments_;
   std::vector<Slot*> free_;
   std::unordered_map<std::uint64_t, Slot*> days_;
+  std::unordered_map<std::uint64_t, UsageRow> stored_;  ///< what the store is known to have
+  std::int32_t last_sweep_day_ = 0;
   std::unordered_map<std::uint32_t, ApiUsage> apis_;
   ApiUsage* last_ = nullptr;
   std::uint32_t last_number_ = 0;

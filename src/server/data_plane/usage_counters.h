@@ -63,7 +63,7 @@ class UsageCounters {
   std::vector<UsageRow> all_rows() const;
   /// Rows that changed since they were last taken.
   std::vector<UsageRow> take_changed_rows();
-  /// `rows` are in the store: those of days that are over, unchanged since, free their place.
+  /// `rows` are in the store: days before yesterday, unchanged since, free their place.
   void on_stored(const std::vector<UsageRow>& rows);
 
  private:
