@@ -105,7 +105,7 @@ Result<InputSignature> input_of(const OnnxPort& port, const std::string& produce
   if (input.has_batch_axis) input.shape[0] = 1;
   input.image.layout = layout_of(port.shape);
   // Any other plain ONNX file does not say how it was trained: without a rule its pictures stay 0..255.
-  input.image.normalize = producer == kConsoleExporter;
+  input.image.normalize = producer.starts_with(kConsoleExporter);
   return input;
 }
 
