@@ -68,7 +68,7 @@ stage() {  # NAME COMMAND…: runs one stage, keeps its output for the closing c
 }
 
 conformance_suite() {  # BUILD_FOLDER SUITE
-  stage "conformance-$2" "$python" "$conformance/run.py" --noren "$1/bin/noren" "$conformance/$2"
+  stage "conformance-$2" "$python" tests/conformance/run_shared.py "$conformance" "$1/bin/noren" "$2"
 }
 
 # Adds up the closing lines of ctest, pytest and the conformance runner into the one line that CI reads.
@@ -107,7 +107,7 @@ test_() {
     NOREN_BIN="$PWD/$folder/bin" stage e2e "$python" -m pytest -q -n "$(nproc)" --dist loadfile tests/e2e
   fi
   if [[ $stages == *" conformance "* && -d $conformance && $preset == release ]]; then
-    conformance_suite "$folder" golden
+    for suite in golden samples media functions; do conformance_suite "$folder" "$suite"; done
   fi
   closing_line
   [ ${#failed_stages[@]} = 0 ] || fail "failed: ${failed_stages[*]}"

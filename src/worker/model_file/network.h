@@ -61,7 +61,7 @@ struct DataVariable {
 
 struct OutputVariable {
   std::string variable;   ///< as the executor calls it
-  std::string data_name;  ///< the variable's name where the file gives none
+  std::string data_name;  ///< as the file says: empty where it gives none, as in the reference
   std::string source;     ///< the variable of the expanded network that holds the value (loops rename)
 };
 

@@ -109,8 +109,7 @@ class Resolver {
     if (raw_.outputs.empty()) return invalid(where() + " has no output variable");
     for (const RawBinding& output : raw_.outputs) {
       TRY(find(output.variable, "output"));
-      const std::string& name = output.data_name.empty() ? output.variable : output.data_name;
-      executor_.outputs.push_back({output.variable, name, flat_.resolve(output.variable)});
+      executor_.outputs.push_back({output.variable, output.data_name, flat_.resolve(output.variable)});
     }
     return Ok{};
   }
