@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the seed corpora of the fuzz targets out of tests/data/media:  make_seeds.py OUT  (one folder a target).
+"""Makes the seed corpora of the fuzz targets out of tests/data:  make_seeds.py OUT  (one folder a target).
 
 Python's standard library only. Seeds are made, not committed.
 """
@@ -7,8 +7,10 @@ import gzip
 import json
 import pathlib
 import sys
+import zipfile
 
-CASES = pathlib.Path(__file__).resolve().parent.parent / "data" / "media"
+DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
+CASES = DATA / "media"
 TARGET_OF = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "gif": "gif", "bmp": "bmp", "tif": "tiff", "tiff": "tiff",
              "dcm": "dicom", "wav": "wav"}
 REQUESTS = [
@@ -45,11 +47,30 @@ def seeds():
     yield "gzip", "two_members", gzip.compress(b"one", mtime=0) + gzip.compress(b"two", 0, mtime=0)
 
 
+PART_OF = {".nntxt": "network_text", ".prototxt": "network_text", ".protobuf": "parameter_protobuf",
+           ".h5": "parameter_h5"}
+
+
+def model_seeds():
+    """Whole model files, and the parts of the .nnp ones."""
+    for file in sorted((DATA / "onnx").glob("*.onnx")):
+        yield "onnx_file", file.stem, file.read_bytes()
+    for file in sorted((DATA / "nnp").glob("*.nnp")):
+        yield "nnp_container", file.stem, file.read_bytes()
+        if file.stem.startswith("error_zip") or not zipfile.is_zipfile(file):
+            continue
+        with zipfile.ZipFile(file) as archive:
+            for name in archive.namelist():
+                target = PART_OF.get(pathlib.PurePath(name).suffix)
+                if target:
+                    yield target, file.stem, archive.read(name)
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__.splitlines()[0])
     out = pathlib.Path(sys.argv[1])
-    for target, name, data in seeds():
+    for target, name, data in [*seeds(), *model_seeds()]:
         (out / target).mkdir(parents=True, exist_ok=True)
         (out / target / name).write_bytes(data)
 

@@ -34,6 +34,19 @@ bool must_not_open(const std::string& name) {
   return true;
 }
 
+TEST(Conformance, OurOwnSmallFilesOpenOrAreRefused) {
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator(fs::path(NOREN_SOURCE_DIR) / "tests/data/nnp")) {
+    if (entry.path().extension() != ".nnp") continue;
+    const bool wrong = entry.path().filename().string().starts_with("error_");
+    const std::string bytes = read_file(entry.path());
+    const auto file = read_nnp(bytes_of(bytes));
+    EXPECT_EQ(file.ok(), !wrong) << entry.path() << ": " << (file.ok() ? "opened" : describe(file.error()));
+    ++files;
+  }
+  EXPECT_GT(files, 50);
+}
+
 TEST(Conformance, EveryModelOpensOrIsRefused) {
   if (!fs::exists(kSuites)) GTEST_SKIP() << "no conformance suites here";
   int opened = 0, refused = 0;
