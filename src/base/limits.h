@@ -69,7 +69,8 @@ inline constexpr std::int64_t kRepeatTimesCount = 10'000;
 inline constexpr std::int64_t kEvaluationsCount = 10'000;
 inline constexpr std::size_t kRankCount = 16;
 inline constexpr std::int64_t kTensorElementsCount = std::int64_t{1} << 28;  // 1 GiB of float32
-inline constexpr std::int64_t kRecurrentLayersCount = 1'024;    // of one RNN, LSTM or GRU
+inline constexpr std::int64_t kRecurrentLayersCount = 1'024;  // of one RNN, LSTM or GRU
+inline constexpr std::int64_t kPositionsCount = 4'194'304;  // written down where one layer gathers
 inline constexpr std::int64_t kPowerMethodRoundsCount = 1'000;  // of one SpectralNorm
 inline constexpr std::int64_t kInspectDeadlineMs = 120'000;
 

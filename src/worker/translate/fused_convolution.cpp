@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/limits.h"
 #include "worker/translate/convolution.h"
 #include "worker/translate/families.h"
 #include "worker/translate/normalization.h"
@@ -88,14 +89,22 @@ Result<Value> pad_input(const Layer& layer, const Value& x, Window& window) {
   window.pad_begin.assign(axes, 0);
   window.pad_end.assign(axes, 0);
   if (shape == x.shape) return x;
-  if (mode == "reflect") {
+  bool bounces_once = true;
+  for (std::size_t axis = first; axis < shape.size(); ++axis)
+    bounces_once = bounces_once && std::max(begin[axis], end[axis]) < x.shape[axis];
+  if (mode == "reflect" && !bounces_once) {
     Value y = x;
-    for (std::size_t axis = first; axis < shape.size(); ++axis)
+    for (std::size_t axis = first; axis < shape.size(); ++axis) {
+      if (shape[axis] > limits::kPositionsCount)
+        return layer.refuse("pad is wider than " + std::to_string(limits::kPositionsCount));
       y = pad_by_bouncing(graph, y, static_cast<std::int64_t>(axis), begin[axis], end[axis]);
+    }
     return y;
   }
   begin.insert(begin.end(), end.begin(), end.end());
-  if (mode == "repeat") return graph.node("Pad", {x, graph.integers(begin)}, shape, {{"mode", "edge"}});
+  if (mode != "constant")
+    return graph.node("Pad", {x, graph.integers(begin)}, shape,
+                      {{"mode", mode == "repeat" ? "edge" : "reflect"}});
   const Value filler = graph.scalar(static_cast<float>(layer.arguments().real("constant_value")));
   return graph.node("Pad", {x, graph.integers(begin), filler}, shape, {{"mode", "constant"}});
 }

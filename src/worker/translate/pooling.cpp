@@ -153,23 +153,19 @@ std::vector<std::int64_t> window_lengths(const Pooling& pooling, std::size_t axi
   return lengths;
 }
 
-/// kernel size / what the reference divides by, for each place of one map.
-Value window_factors(const Layer& layer, const Pooling& pooling, bool including_pad) {
-  Shape shape = pooling.window.output;
-  const auto size = static_cast<double>(product(pooling.window.kernel));
-  std::vector<float> factors(static_cast<std::size_t>(product(shape)), 1);
-  std::size_t inner = factors.size();
-  std::vector<double> counts(factors.size(), 1);
-  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-    inner /= static_cast<std::size_t>(shape[axis]);
-    const auto lengths = window_lengths(pooling, axis, including_pad);
-    for (std::size_t i = 0; i < counts.size(); ++i)
-      counts[i] *= static_cast<double>(lengths[i / inner % lengths.size()]);
+/// y, an average over whole kernels, by kernel length / what the reference divides by, axis for axis.
+Value with_window_factors(GraphBuilder& graph, Value y, const Pooling& pooling, bool including_pad) {
+  for (std::size_t axis = 0; axis < pooling.input.size(); ++axis) {
+    const auto kernel = static_cast<float>(pooling.window.kernel[axis]);
+    std::vector<float> factors;
+    for (const std::int64_t length : window_lengths(pooling, axis, including_pad))
+      factors.push_back(kernel / static_cast<float>(length));
+    if (std::all_of(factors.begin(), factors.end(), [](float factor) { return factor == 1; })) continue;
+    Shape shape(y.shape.size(), 1);
+    shape[axis + 2] = pooling.window.output[axis];
+    y = graph.multiply(y, graph.floats(shape, std::move(factors)));
   }
-  for (std::size_t i = 0; i < factors.size(); ++i)
-    factors[i] = counts[i] == 0 ? NAN : static_cast<float>(size / counts[i]);
-  shape.insert(shape.begin(), 2, 1);
-  return layer.graph.floats(shape, std::move(factors));
+  return y;
 }
 
 LayerOutputs average_pooling(Layer& layer) {
@@ -190,7 +186,7 @@ LayerOutputs average_pooling(Layer& layer) {
                                     {"pads", window.pads()},
                                     {"count_include_pad", 0}}));
   ASSIGN_OR_RETURN(const Value y, average_over_kernels(layer, pooling));
-  return finish(layer, pooling, layer.graph.multiply(y, window_factors(layer, pooling, including_pad)));
+  return finish(layer, pooling, with_window_factors(layer.graph, y, pooling, including_pad));
 }
 
 /// The padding never wins. A window that lies in the padding alone takes the first element at that edge.
@@ -246,11 +242,13 @@ LayerOutputs unpooling(Layer& layer) {
 }
 
 bool kernel_stands_behind_rows(const Layer& layer) {
-  return layer.input(0).rank() > std::ssize(layer.arguments().integers("kernel"));
+  const std::int64_t behind = layer.arguments().boolean("channel_last") ? 1 : 0;
+  return layer.input(0).rank() > std::ssize(layer.arguments().integers("kernel")) + behind;
 }
 
 constexpr LayerDefinition kLayers[] = {
-    {"MaxPooling", 1, 1, Rows::kByArguments, max_pooling, Randomness::kNone, kernel_stands_behind_rows},
+    {"MaxPooling", 1, 1, Rows::kByArguments, max_pooling, Randomness::kNone, kernel_stands_behind_rows,
+     "nan never wins; a window of nothing but -infinity gives the smallest float."},
     {"AveragePooling", 1, 1, Rows::kByArguments, average_pooling, Randomness::kNone,
      kernel_stands_behind_rows},
     {"SumPooling", 1, 1, Rows::kByArguments, sum_pooling, Randomness::kNone, kernel_stands_behind_rows},

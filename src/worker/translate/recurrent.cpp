@@ -167,6 +167,10 @@ LayerOutputs recurrent(Layer& layer, const Cell& cell, Attributes attributes) {
   ASSIGN_OR_RETURN(Operands operands, read_operands(layer, cell, layers));
   ASSIGN_OR_RETURN(const Sizes sizes, read_sizes(layer, cell, operands));
   TRY(check_size(layer, {sizes.steps, sizes.batch, sizes.directions * sizes.hidden}));
+  for (const Value* weight : {&operands.first_weight, &operands.other_weights, &operands.bias})
+    if (!weight->name.empty() && weight->constant == nullptr && weight->count() > limits::kPositionsCount)
+      return layer.not_supported("weights that other layers compute are limited to " +
+                                 std::to_string(limits::kPositionsCount) + " numbers");
   // No axis is the batch's own here: the whole graph runs one request at a time.
   operands.x.batch = false;
   for (Value& state : operands.states) state.batch = false;
