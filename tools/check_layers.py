@@ -188,7 +188,8 @@ def check_own_include(tree, path, line, folder, included):
 
 
 def check_foreign(tree, path, line, folder, included):
-    for room in rooms_over(folder, MUST_NEVER):
+    # A test may prepare files and clocks that its room must never touch.
+    for room in [] if MAY_TRY.search(path.as_posix()) else rooms_over(folder, MUST_NEVER):
         for pattern, why in MUST_NEVER[room]:
             if re.fullmatch(pattern, included):
                 tree.error(path, line, f"<{included}>: {room} must never {why}")

@@ -34,7 +34,8 @@ int main(int count, char** arguments) {
   }
   const SessionParts parts = model_parts();
   ZygoteOptions options;
-  options.warm_ups = {{"media", ::warm_up_media}, {"model files", warm_up_model_files}, {"engine", warm_up_engine}};
+  options.warm_ups = {
+      {"media", ::warm_up_media}, {"model files", warm_up_model_files}, {"engine", warm_up_engine}};
   options.child = [&parts](Child child) { return live(std::move(child), parts); };
   return run_zygote(*parsed, options);
 }

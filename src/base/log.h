@@ -1,5 +1,6 @@
 // base/log.h - Structured log lines on stderr: "time level event key=value …" or JSON.
-// Any thread; one line is written whole. Never hand it a key, token, password or body (Secret does not convert).
+// Any thread; one line is written whole. Never hand it a key, token, password or body (Secret does not
+// convert).
 #pragma once
 
 #include <cstdint>

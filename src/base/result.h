@@ -1,6 +1,7 @@
 // base/result.h - Result<T>: a value, or an Error that says what went wrong.
-// The one error type of the tree. Anyone may use it, on any thread. Functions that can fail for reasons outside
-// the program return it; programmer errors use CHECK. Exceptions of libraries are caught where they are thrown.
+// The one error type of the tree. Anyone may use it, on any thread. Functions that can fail for reasons
+// outside the program return it; programmer errors use CHECK. Exceptions of libraries are caught where they
+// are thrown.
 #pragma once
 
 #include <cstdint>
@@ -49,16 +50,25 @@ struct [[nodiscard]] Ok {};
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: a value is a result
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: a value is a result
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: so is an error
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
 
   /// Requires ok().
-  T& value() & { CHECK(ok()); return std::get<0>(state_); }
-  const T& value() const& { CHECK(ok()); return std::get<0>(state_); }
-  T&& value() && { CHECK(ok()); return std::get<0>(std::move(state_)); }
+  T& value() & {
+    CHECK(ok());
+    return std::get<0>(state_);
+  }
+  const T& value() const& {
+    CHECK(ok());
+    return std::get<0>(state_);
+  }
+  T&& value() && {
+    CHECK(ok());
+    return std::get<0>(std::move(state_));
+  }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
@@ -66,8 +76,14 @@ class [[nodiscard]] Result {
   const T* operator->() const { return &value(); }
 
   /// Requires !ok().
-  const Error& error() const& { CHECK(!ok()); return std::get<1>(state_); }
-  Error&& error() && { CHECK(!ok()); return std::get<1>(std::move(state_)); }
+  const Error& error() const& {
+    CHECK(!ok());
+    return std::get<1>(state_);
+  }
+  Error&& error() && {
+    CHECK(!ok());
+    return std::get<1>(std::move(state_));
+  }
 
  private:
   std::variant<T, Error> state_;
@@ -95,16 +111,16 @@ Error system_error(Code code, std::string text, std::string_view what);
 
 /// TRY(call()): leaves the function with the error of a Status or Result, drops the value.
 #define TRY(...) TRY_IMPL_(NOREN_CONCAT(try_result_, __COUNTER__), (__VA_ARGS__))
-#define TRY_IMPL_(temporary, expression)                              \
-  do {                                                                \
-    auto temporary = expression;                                      \
-    if (!temporary.ok()) return std::move(temporary).error();         \
+#define TRY_IMPL_(temporary, expression) \
+  do { \
+    auto temporary = expression; \
+    if (!temporary.ok()) return std::move(temporary).error(); \
   } while (false)
 
 /// ASSIGN_OR_RETURN(auto x, call()): x is the value, or the function returns the error.
 #define ASSIGN_OR_RETURN(declaration, expression) \
   ASSIGN_OR_RETURN_IMPL_(NOREN_CONCAT(result_, __LINE__), declaration, expression)
-#define ASSIGN_OR_RETURN_IMPL_(temporary, declaration, expression)     \
-  auto temporary = (expression);                                       \
-  if (!temporary.ok()) return std::move(temporary).error();            \
+#define ASSIGN_OR_RETURN_IMPL_(temporary, declaration, expression) \
+  auto temporary = (expression); \
+  if (!temporary.ok()) return std::move(temporary).error(); \
   declaration = std::move(temporary).value()

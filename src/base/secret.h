@@ -1,6 +1,7 @@
 // base/secret.h - Secret: text that can't be printed, and the few things one may do with it.
 // Whoever holds a key, token or password holds it as a Secret. There is no operator<<, no formatter and no
-// implicit conversion; reveal() is the one way out and easy to find. Any thread. Memory is wiped on destruction.
+// implicit conversion; reveal() is the one way out and easy to find. Any thread. Memory is wiped on
+// destruction.
 #pragma once
 
 #include <array>

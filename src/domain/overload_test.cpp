@@ -12,7 +12,8 @@ constexpr std::int64_t kMs = 1'000'000;
 /// One server of a queue: requests take `service_us` each, arrivals come as the test says.
 class Queue {
  public:
-  Queue(std::int64_t service_us, std::uint32_t limit) : service_ns_(service_us * 1'000), input_{0, limit, 1, 30'000} {}
+  Queue(std::int64_t service_us, std::uint32_t limit)
+      : service_ns_(service_us * 1'000), input_{0, limit, 1, 30'000} {}
 
   bool offer(MonotonicNs now) {
     advance(now);

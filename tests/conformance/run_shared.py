@@ -3,8 +3,8 @@
 
     run_shared.py CONFORMANCE_FOLDER NOREN SUITE
 
-known_differences.json names the cases whose recorded answer was shown to be wrong, with the proof. Such a case must go on
-to differ: when it agrees, its entry has to go, and this run fails until it does.
+known_differences.json names the cases whose recorded answer was shown to be wrong, with the proof. Such a
+case must go on to differ: when it agrees, its entry has to go, and this run fails until it does.
 """
 import json
 import pathlib
@@ -19,8 +19,8 @@ def main():
     folder, noren, suite = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2], sys.argv[3]
     with tempfile.TemporaryDirectory() as scratch:
         report = pathlib.Path(scratch) / "report.json"
-        run = subprocess.run([sys.executable, str(folder / "run.py"), "--noren", noren, "--report", str(report),
-                              str(folder / suite)], capture_output=True, text=True, check=False)
+        command = [sys.executable, folder / "run.py", "--noren", noren, "--report", report, folder / suite]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
         if not report.exists():
             sys.exit(run.stdout + run.stderr + "the conformance runner gave no report")
         results = json.loads(report.read_text())

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Builds and runs the fuzz targets:  fuzz.py [SECONDS] [TARGET…]  (60 seconds for each of all targets by default).
+"""Builds and runs the fuzz targets:  fuzz.py [SECONDS] [TARGET…]  (60 seconds for each of all by default).
 
-Corpora grow in build-fuzz/corpus. Exit status 1 where a target found something; its input stays in build-fuzz/findings.
+Corpora grow in build-fuzz/corpus. Exit status 1 where a target found something; its input stays in
+build-fuzz/findings.
 """
 import os
 import pathlib
@@ -18,7 +19,8 @@ MEMORY_MIB = 3072
 def build(targets):
     if not (BUILD / "build.ninja").exists():
         dependencies = os.environ.get("NOREN_DEPENDENCIES", str(ROOT / "build" / "dependencies"))
-        subprocess.run(["cmake", "--preset", "fuzz", f"-DNOREN_DEPENDENCIES={dependencies}"], cwd=ROOT, check=True)
+        configure = ["cmake", "--preset", "fuzz", f"-DNOREN_DEPENDENCIES={dependencies}"]
+        subprocess.run(configure, cwd=ROOT, check=True)
     names = [f"fuzz_{name}" for name in targets] or ["noren_fuzz"]
     subprocess.run(["cmake", "--build", str(BUILD), "--target", *names], cwd=ROOT, check=True)
 
@@ -29,11 +31,15 @@ def run(program, seconds):
     corpus, seeds, findings = (BUILD / part / name for part in ("corpus", "seeds", "findings"))
     for folder in (corpus, seeds, findings):
         folder.mkdir(parents=True, exist_ok=True)
-    command = [str(program), str(corpus), str(seeds), f"-max_total_time={seconds}", f"-timeout={UNIT_TIMEOUT_S}",
-               f"-rss_limit_mb={MEMORY_MIB}", f"-artifact_prefix={findings}/", "-max_len=65536", "-verbosity=0"]
-    environment = dict(os.environ, ASAN_OPTIONS="allocator_may_return_null=1", UBSAN_OPTIONS="print_stacktrace=1")
+    command = [str(program), str(corpus), str(seeds), f"-max_total_time={seconds}",
+               f"-timeout={UNIT_TIMEOUT_S}",
+               f"-rss_limit_mb={MEMORY_MIB}", f"-artifact_prefix={findings}/", "-max_len=65536",
+               "-verbosity=0"]
+    environment = dict(os.environ, ASAN_OPTIONS="allocator_may_return_null=1",
+                       UBSAN_OPTIONS="print_stacktrace=1")
     result = subprocess.run(command, env=environment, check=False)
-    print(f"{name}: {'nothing found' if result.returncode == 0 else f'found something, see {findings}'}", flush=True)
+    outcome = "nothing found" if result.returncode == 0 else f"found something, see {findings}"
+    print(f"{name}: {outcome}", flush=True)
     return result.returncode == 0
 
 

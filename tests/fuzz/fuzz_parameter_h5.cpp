@@ -1,5 +1,5 @@
-// parameter.h5. Findings in HDF5 itself are expected: the library is not made for hostile files, and what it does to
-// a worker ends with the worker.
+// parameter.h5. Findings in HDF5 itself are expected: the library is not made for hostile files, and what it
+// does to a worker ends with the worker.
 #include "base/check.h"
 #include "worker/model_file/nnp/parameter_h5.h"
 

@@ -11,13 +11,17 @@ import zipfile
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
 CASES = DATA / "media"
-TARGET_OF = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "gif": "gif", "bmp": "bmp", "tif": "tiff", "tiff": "tiff",
+TARGET_OF = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "gif": "gif", "bmp": "bmp", "tif": "tiff",
+             "tiff": "tiff",
              "dcm": "dicom", "wav": "wav"}
 REQUESTS = [
     {"executor": "Executor", "inputs": [{"name": "x", "type": "vector", "data": [[5], [3.5], [1.3], [0.3]]}]},
-    {"inputs": [{"data": [1, True, "3", 4e-2], "type": "VECTOR", "name": "x_variable", "more": {"a": [None]}}]},
-    {"inputs": [{"name": "h", "type": "vector", "data": [[1, 2], [3, 4]]}, {"name": "s", "type": "vector", "data": ["a\n"]},
-                {"name": "x", "type": "vector", "data": [[9007199254740993, 2], [3, 4]]}], "executor": "Second"},
+    {"inputs": [{"data": [1, True, "3", 4e-2], "type": "VECTOR", "name": "x_variable",
+                 "more": {"a": [None]}}]},
+    {"inputs": [{"name": "h", "type": "vector", "data": [[1, 2], [3, 4]]},
+                {"name": "s", "type": "vector", "data": ["a\n"]},
+                {"name": "x", "type": "vector", "data": [[9007199254740993, 2], [3, 4]]}],
+     "executor": "Second"},
 ]
 
 

@@ -1,4 +1,5 @@
-// Prints the tables of docs/guide/models.md from the registry of layers, so that the page can't fall behind the code.
+// Prints the tables of docs/guide/models.md from the registry of layers, so that the page can't fall behind
+// the code.
 // ./do docs writes the page, and a test compares it.
 #include <cstdio>
 #include <string>

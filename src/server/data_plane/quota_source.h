@@ -1,6 +1,6 @@
 // server/data_plane/quota_source.h - Where the data plane leases the free requests of an API from.
-// Called on the event loop; the answer comes back on the event loop, later. A lease is durable before it is granted,
-// so that a crash can never give the same request away twice.
+// Called on the event loop; the answer comes back on the event loop, later. A lease is durable before it is
+// granted, so that a crash can never give the same request away twice.
 #pragma once
 
 #include <cstdint>

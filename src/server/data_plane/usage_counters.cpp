@@ -155,7 +155,9 @@ class UsageCounters::Impl {
     }
     if (!some_are_over) return;
     last_sweep_day_ = today;
-    std::erase_if(stored_, [&](const auto& entry) { return entry.second.utc_day < today - 1 && free_day(entry.second); });
+    std::erase_if(stored_, [&](const auto& entry) {
+      return entry.second.utc_day < today - 1 && free_day(entry.second);
+    });
   }
 
   const std::string& server_id() const { return server_id_; }

@@ -48,7 +48,8 @@ class UsageCountersTest : public ::testing::Test {
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
   }
-  static std::map<std::pair<std::uint32_t, std::int32_t>, std::uint64_t> successes(const std::vector<UsageRow>& rows) {
+  static std::map<std::pair<std::uint32_t, std::int32_t>, std::uint64_t> successes(
+      const std::vector<UsageRow>& rows) {
     std::map<std::pair<std::uint32_t, std::int32_t>, std::uint64_t> result;
     for (const UsageRow& row : rows) result[{row.api_number, row.utc_day}] = row.successes();
     return result;
@@ -68,9 +69,11 @@ TEST_F(UsageCountersTest, CountsByApiDayAndClass) {
   counters->add(1, UsageClass::kSuccess);
   const auto rows = counters->all_rows();
   ASSERT_EQ(rows.size(), 3U);
-  EXPECT_EQ(successes(rows), (decltype(successes(rows)){{{1, 100}, 3}, {{1, 101}, 1}, {{4'000'000'000, 100}, 1}}));
+  EXPECT_EQ(successes(rows),
+            (decltype(successes(rows)){{{1, 100}, 3}, {{1, 101}, 1}, {{4'000'000'000, 100}, 1}}));
   for (const UsageRow& row : rows)
-    EXPECT_EQ(row.counts[static_cast<int>(UsageClass::kTimeout)], row.api_number == 1 && row.utc_day == 100 ? 1U : 0U);
+    EXPECT_EQ(row.counts[static_cast<int>(UsageClass::kTimeout)],
+              row.api_number == 1 && row.utc_day == 100 ? 1U : 0U);
 }
 
 TEST_F(UsageCountersTest, GoesOnWhereItStopped) {

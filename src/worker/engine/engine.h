@@ -1,6 +1,7 @@
 // worker/engine/engine.h - Runs ONNX models: load, run, unload. The only room that knows ONNX Runtime.
 // Called by session and by import, inside the sandbox, on the worker's one thread (ONNX Runtime gets its own
-// threads only where the options ask for more than one). Never opens a file, never downloads, never logs values.
+// threads only where the options ask for more than one). Never opens a file, never downloads, never logs
+// values.
 #pragma once
 
 #include <memory>
@@ -36,14 +37,16 @@ class Session {
   virtual ~Session() = default;
   virtual const std::vector<GraphPort>& inputs() const = 0;
   virtual const std::vector<GraphPort>& outputs() const = 0;
-  /// Runs once. `inputs` in the order of inputs(), each with a concrete shape. Outputs in the order of outputs().
-  /// A sequence of maps becomes one tensor of the maps' values, rows in sequence order, columns in key order.
-  /// Errors: kInvalidArgument with ONNX Runtime's reason made safe (the model does not take these shapes).
+  /// Runs once. `inputs` in the order of inputs(), each with a concrete shape. Outputs in the order of
+  /// outputs(). A sequence of maps becomes one tensor of the maps' values, rows in sequence order, columns in
+  /// key order. Errors: kInvalidArgument with ONNX Runtime's reason made safe (the model does not take these
+  /// shapes).
   virtual Result<std::vector<Tensor>> run(std::span<const Tensor> inputs) = 0;
 };
 
-/// Starts ONNX Runtime's environment (telemetry off, no global thread pool, our operators registered) and runs a
-/// tiny model once, so that whatever it opens or allocates lazily is there. Called by the zygote before it forks.
+/// Starts ONNX Runtime's environment (telemetry off, no global thread pool, our operators registered) and
+/// runs a tiny model once, so that whatever it opens or allocates lazily is there. Called by the zygote
+/// before it forks.
 Status warm_up_engine();
 
 /// Opens a session on a serialized ONNX model. The bytes must stay alive as long as the session.

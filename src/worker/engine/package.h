@@ -1,6 +1,7 @@
-// worker/engine/package.h - The package: what import makes of an upload, what is stored, and what a worker serves.
-// One ONNX model an executor plus the signature, in one block of bytes. Written by import and read by serve, both
-// inside a sandboxed worker; the server stores it unread. Everything in it is checked again when it is read.
+// worker/engine/package.h - The package: what import makes of an upload, what is stored, and what a worker
+// serves. One ONNX model an executor plus the signature, in one block of bytes. Written by import and read by
+// serve, both inside a sandboxed worker; the server stores it unread. Everything in it is checked again when
+// it is read.
 #pragma once
 
 #include <memory>
@@ -34,11 +35,11 @@ class ServableModel {
   const ModelSignature& signature() const;
   /// Opens the executor's session now (loading counts in the first request's time otherwise).
   Status prepare(std::size_t executor_index);
-  /// One request: inputs in the executor's order with batch 1; evaluations and their mean, last or deviation are
-  /// done here. Outputs in the executor's order.
+  /// One request: inputs in the executor's order with batch 1; evaluations and their mean, last or deviation
+  /// are done here. Outputs in the executor's order.
   Result<std::vector<Tensor>> run(std::size_t executor_index, std::span<const Tensor> inputs);
-  /// Several requests of a batchable executor as one run. rows[r] are the inputs of request r; the answer has the
-  /// same order. Requires executor.batchable and equal sample shapes.
+  /// Several requests of a batchable executor as one run. rows[r] are the inputs of request r; the answer has
+  /// the same order. Requires executor.batchable and equal sample shapes.
   Result<std::vector<std::vector<Tensor>>> run_batch(std::size_t executor_index,
                                                      std::span<const std::vector<Tensor>> rows);
 

@@ -55,7 +55,8 @@ class ChannelFolder {
     if (index_.readers.at(node.input(1)).size() != 1) return std::nullopt;
     Weighted weighted{&node, weight->second};
     const auto& dims = weight->second->dims();
-    if (is_gemm && (attribute_or(node, "transA", 0) != 0 || attribute_or(node, "transB", 0) != 0 || dims.size() != 2))
+    if (is_gemm &&
+        (attribute_or(node, "transA", 0) != 0 || attribute_or(node, "transB", 0) != 0 || dims.size() != 2))
       return std::nullopt;
     for (const auto& attribute : node.attribute())
       if (attribute.name() == "alpha" || attribute.name() == "beta") return std::nullopt;
@@ -71,7 +72,8 @@ class ChannelFolder {
     return weighted;
   }
 
-  /// The constant operand as one number a channel; nothing where it varies along another axis, or widens the output.
+  /// The constant operand as one number a channel; nothing where it varies along another axis, or widens the
+  /// output.
   std::optional<std::vector<float>> per_channel(const Weighted& weighted, const std::string& name) const {
     const auto found = index_.constants.find(name);
     if (found == index_.constants.end() || !is_float(*found->second)) return std::nullopt;
@@ -89,7 +91,8 @@ class ChannelFolder {
 
   bool fold(const Weighted& weighted, onnx::NodeProto& next) {
     const std::string& op = next.op_type();
-    if (!next.domain().empty() || (op != "Mul" && op != "Add" && op != "Sub") || next.input_size() != 2) return false;
+    if (!next.domain().empty() || (op != "Mul" && op != "Add" && op != "Sub") || next.input_size() != 2)
+      return false;
     const bool layer_is_left = next.input(0) == weighted.node->output(0);
     const auto operand = per_channel(weighted, next.input(layer_is_left ? 1 : 0));
     if (!operand || (op == "Sub" && !layer_is_left)) return false;
@@ -111,7 +114,8 @@ class ChannelFolder {
 
   std::vector<float> bias_of(const Weighted& weighted) const {
     const onnx::NodeProto& node = *weighted.node;
-    if (node.input_size() < 3 || node.input(2).empty()) return std::vector<float>(static_cast<std::size_t>(weighted.channels));
+    if (node.input_size() < 3 || node.input(2).empty())
+      return std::vector<float>(static_cast<std::size_t>(weighted.channels));
     return floats_of(*index_.constants.at(node.input(2)));
   }
 
@@ -144,8 +148,6 @@ class ChannelFolder {
 
 }  // namespace
 
-void fold_channel_arithmetic(onnx::GraphProto& graph) {
-  ChannelFolder(graph).fold_all();
-}
+void fold_channel_arithmetic(onnx::GraphProto& graph) { ChannelFolder(graph).fold_all(); }
 
 }  // namespace noren::worker

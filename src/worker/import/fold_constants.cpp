@@ -10,7 +10,8 @@ namespace {
 constexpr std::size_t kGrowthBytes = std::size_t{1} << 22;
 
 bool draws(const onnx::NodeProto& node) {
-  return node.op_type().starts_with("Random") || node.op_type() == "Dropout" || node.op_type() == "ImageAugmentation";
+  return node.op_type().starts_with("Random") || node.op_type() == "Dropout" ||
+         node.op_type() == "ImageAugmentation";
 }
 
 /// The nodes that depend on constants alone, and which of their results others read.
@@ -26,7 +27,8 @@ Foldable find_foldable(onnx::GraphProto& graph) {
   for (const auto& [name, tensor] : index.constants) known.insert(name);
   for (const onnx::NodeProto& node : graph.node()) {
     bool all_known = !draws(node) && node.input_size() > 0;
-    for (const std::string& input : node.input()) all_known = all_known && (input.empty() || known.contains(input));
+    for (const std::string& input : node.input())
+      all_known = all_known && (input.empty() || known.contains(input));
     if (!all_known) continue;
     foldable.nodes.insert(&node);
     known.insert(node.output().begin(), node.output().end());
@@ -36,7 +38,8 @@ Foldable find_foldable(onnx::GraphProto& graph) {
       const auto readers = index.readers.find(output);
       bool is_read = false;
       if (readers != index.readers.end())
-        for (const onnx::NodeProto* reader : readers->second) is_read = is_read || !foldable.nodes.contains(reader);
+        for (const onnx::NodeProto* reader : readers->second)
+          is_read = is_read || !foldable.nodes.contains(reader);
       // An output of the whole graph keeps its node: an initializer can't be one.
       if (is_read && !index.outputs.contains(output)) foldable.results.push_back(output);
     }
@@ -77,8 +80,8 @@ bool to_initializer(const Tensor& tensor, const std::string& name, onnx::TensorP
 
 }  // namespace
 
-// Where the constants can't be computed (an operator refuses them), the model stays as it is: the trial run that
-// follows reports it with the layer's own words.
+// Where the constants can't be computed (an operator refuses them), the model stays as it is: the trial run
+// that follows reports it with the layer's own words.
 void fold_constants(onnx::ModelProto& model) {
   const Foldable foldable = find_foldable(*model.mutable_graph());
   if (foldable.results.empty()) return;

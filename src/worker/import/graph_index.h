@@ -26,8 +26,9 @@ struct GraphIndex {
   /// The one node that reads a value that is no output of the graph; null where there is none, or several.
   onnx::NodeProto* only_reader(const std::string& name) const {
     const auto found = readers.find(name);
-    return found == readers.end() || found->second.size() != 1 || outputs.contains(name) ? nullptr
-                                                                                          : found->second.front();
+    return found == readers.end() || found->second.size() != 1 || outputs.contains(name)
+               ? nullptr
+               : found->second.front();
   }
 
   std::unordered_map<std::string, onnx::TensorProto*> constants;

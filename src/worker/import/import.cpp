@@ -65,11 +65,10 @@ Result<Imported> import_nnp(ByteView bytes, const ImportOptions& options) {
     ASSIGN_OR_RETURN(const std::int64_t run_ns,
                      try_out(translated.model, translated.signature, description.warnings));
     slowest_run_ns = std::max(slowest_run_ns, run_ns);
-    const Statistics statistics =
-        network_statistics(executor, [&](std::string_view name) -> const Shape* {
-          const auto found = translated.shapes.find(std::string(name));
-          return found == translated.shapes.end() ? nullptr : &found->second;
-        });
+    const Statistics statistics = network_statistics(executor, [&](std::string_view name) -> const Shape* {
+      const auto found = translated.shapes.find(std::string(name));
+      return found == translated.shapes.end() ? nullptr : &found->second;
+    });
     costs.push_back(statistics.total);
     used_scalars += used_parameter_scalars(executor);
     if (options.layers == ImportOptions::Layers::kListed)

@@ -24,9 +24,10 @@ void drop_unread(onnx::GraphProto& graph) {
     if (keep[static_cast<std::size_t>(i)]) nodes->SwapElements(i, kept++);
   nodes->DeleteSubrange(kept, nodes->size() - kept);
   auto* constants = graph.mutable_initializer();
-  constants->erase(std::remove_if(constants->begin(), constants->end(),
-                                  [&](const onnx::TensorProto& tensor) { return !needed.contains(tensor.name()); }),
-                   constants->end());
+  constants->erase(
+      std::remove_if(constants->begin(), constants->end(),
+                     [&](const onnx::TensorProto& tensor) { return !needed.contains(tensor.name()); }),
+      constants->end());
 }
 
 Result<Bytes> simplify_model(ByteView onnx_model) {

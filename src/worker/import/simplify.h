@@ -1,5 +1,5 @@
-// worker/import/simplify.h - Does at import, once, what would else be done in each request or each cold start.
-// Private to import. The model computes the same function afterwards, up to the rounding of float32.
+// worker/import/simplify.h - Does at import, once, what would else be done in each request or each cold
+// start. Private to import. The model computes the same function afterwards, up to the rounding of float32.
 #pragma once
 
 #include "base/bytes.h"

@@ -1,6 +1,6 @@
 // worker/tensor/signature.h - What a model takes and gives: executors with their inputs and outputs.
-// Made by import, stored in the package, read by the protocol (to check a request) and the engine (to run it).
-// Plain data, any thread; knows no file format.
+// Made by import, stored in the package, read by the protocol (to check a request) and the engine (to run
+// it). Plain data, any thread; knows no file format.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ struct ImageRule {
 };
 
 struct InputSignature {
-  std::string name;      ///< the name a caller writes (the data name)
-  std::string variable;  ///< the network's own name, accepted where it is unambiguous
+  std::string name;        ///< the name a caller writes (the data name)
+  std::string variable;    ///< the network's own name, accepted where it is unambiguous
   std::string graph_name;  ///< the input of the ONNX graph
   ElementType type = ElementType::kFloat32;
   /// Full shape with the batch axis as 1. -1 stands for a free axis of a plain ONNX model.
@@ -43,7 +43,7 @@ struct InputSignature {
 };
 
 struct OutputSignature {
-  std::string name;      ///< the output's data name, as the model says it (with a trailing ')
+  std::string name;  ///< the output's data name, as the model says it (with a trailing ')
   std::string variable;
   std::string graph_name;
   ElementType type = ElementType::kFloat32;

@@ -15,7 +15,19 @@ namespace noren::worker {
 
 /// Element types that can cross the API. Sub-byte and half types stay inside the engine.
 enum class ElementType : std::uint8_t {
-  kFloat32, kFloat64, kInt8, kInt16, kInt32, kInt64, kUint8, kUint16, kUint32, kUint64, kBool, kString, kFloat16,
+  kFloat32,
+  kFloat64,
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kUint8,
+  kUint16,
+  kUint32,
+  kUint64,
+  kBool,
+  kString,
+  kFloat16,
 };
 
 std::string_view element_type_name(ElementType type);
@@ -49,8 +61,10 @@ class Tensor {
   void reshape(Shape shape);
 
   /// Typed access; requires T to be the element type (bool and float16 are accessed as uint8_t and uint16_t).
-  template <typename T> T* data();
-  template <typename T> const T* data() const;
+  template <typename T>
+  T* data();
+  template <typename T>
+  const T* data() const;
   std::vector<std::string>& strings();
   const std::vector<std::string>& strings() const;
   std::uint8_t* raw() { return bytes_.data(); }

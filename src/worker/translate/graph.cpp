@@ -58,11 +58,13 @@ void set_attribute(onnx::AttributeProto& proto, const Attribute& attribute) {
     for (const float value : *reals) proto.add_floats(value);
   } else {
     proto.set_type(onnx::AttributeProto::STRINGS);
-    for (const std::string& value : std::get<std::vector<std::string>>(attribute.value)) proto.add_strings(value);
+    for (const std::string& value : std::get<std::vector<std::string>>(attribute.value))
+      proto.add_strings(value);
   }
 }
 
-void set_port(onnx::ValueInfoProto& port, const std::string& name, ElementType type, const Shape* shape, bool batch) {
+void set_port(onnx::ValueInfoProto& port, const std::string& name, ElementType type, const Shape* shape,
+              bool batch) {
   port.set_name(name);
   auto* tensor = port.mutable_type()->mutable_tensor_type();
   tensor->set_elem_type(onnx_type(type));
@@ -77,7 +79,8 @@ void set_port(onnx::ValueInfoProto& port, const std::string& name, ElementType t
   }
 }
 
-/// The shape as a Reshape or Expand target: a batch axis is copied from the input (0) or left to be inferred (-1).
+/// The shape as a Reshape or Expand target: a batch axis is copied from the input (0) or left to be inferred
+/// (-1).
 std::vector<std::int64_t> target_of(const Shape& shape, bool batch, std::int64_t free_axis) {
   std::vector<std::int64_t> target(shape.begin(), shape.end());
   if (batch) target[0] = free_axis;
@@ -116,9 +119,10 @@ struct GraphBuilder::State {
 GraphBuilder::GraphBuilder() : state_(std::make_unique<State>()) {}
 GraphBuilder::~GraphBuilder() = default;
 
-Value GraphBuilder::input(std::string_view name, ElementType type, const Shape& shape, bool batch) {
-  set_port(*state_->graph->add_input(), std::string(name), type, &shape, batch);
-  return Value{.name = std::string(name), .type = type, .shape = shape, .batch = batch};
+Value GraphBuilder::input(std::string_view name, ElementType type, const Shape& shape, BatchAxis batch) {
+  const bool has_batch = batch == BatchAxis::kFirst;
+  set_port(*state_->graph->add_input(), std::string(name), type, &shape, has_batch);
+  return Value{.name = std::string(name), .type = type, .shape = shape, .batch = has_batch};
 }
 
 Value GraphBuilder::constant(std::shared_ptr<const Tensor> tensor, std::string_view name) {
@@ -135,7 +139,8 @@ Value GraphBuilder::floats(const Shape& shape, std::vector<float> values) {
   std::uint32_t bits = 0;
   std::memcpy(&bits, values.data(), sizeof bits);
   const auto found = state_->float_scalars.find(bits);
-  if (found != state_->float_scalars.end()) return constant(state_->constants.at(found->second), found->second);
+  if (found != state_->float_scalars.end())
+    return constant(state_->constants.at(found->second), found->second);
   Value value = constant(Tensor::from_floats(shape, std::move(values)));
   state_->float_scalars[bits] = value.name;
   return value;
@@ -143,7 +148,8 @@ Value GraphBuilder::floats(const Shape& shape, std::vector<float> values) {
 
 Value GraphBuilder::integers(const std::vector<std::int64_t>& values) {
   const auto found = state_->integer_lists.find(values);
-  if (found != state_->integer_lists.end()) return constant(state_->constants.at(found->second), found->second);
+  if (found != state_->integer_lists.end())
+    return constant(state_->constants.at(found->second), found->second);
   Tensor tensor(ElementType::kInt64, {static_cast<std::int64_t>(values.size())});
   std::copy(values.begin(), values.end(), tensor.data<std::int64_t>());
   Value value = constant(std::move(tensor));
@@ -200,7 +206,8 @@ Value GraphBuilder::elementwise(std::string_view op, const Value& a, const Value
   return node(op, {a, b}, *shape, {}, type);
 }
 
-Value GraphBuilder::unary(std::string_view op, const Value& x, const Attributes& attributes, ElementType type) {
+Value GraphBuilder::unary(std::string_view op, const Value& x, const Attributes& attributes,
+                          ElementType type) {
   return node(op, {x}, x.shape, attributes, type);
 }
 
@@ -248,8 +255,8 @@ Value GraphBuilder::with_batch_of(const Value& x, const Value& like) {
   if (!like.batch || x.batch || x.shape.empty() || x.shape[0] != 1) return x;
   Value target = node("Shape", {like}, {1}, {{"start", 0}, {"end", 1}}, ElementType::kInt64);
   if (x.rank() > 1)
-    target = node("Concat", {target, integers({x.shape.begin() + 1, x.shape.end()})}, {x.rank()}, {{"axis", 0}},
-                  ElementType::kInt64);
+    target = node("Concat", {target, integers({x.shape.begin() + 1, x.shape.end()})}, {x.rank()},
+                  {{"axis", 0}}, ElementType::kInt64);
   Value result = node("Expand", {x, target}, x.shape, {}, x.type);
   result.batch = true;
   return result;
@@ -275,7 +282,8 @@ Value GraphBuilder::slice(const Value& x, const std::vector<std::int64_t>& start
     shape[axis] = span <= 0 ? 0 : (span + stride - 1) / stride;
     touches_batch = touches_batch || axis == 0;
   }
-  Value result = node("Slice", {x, integers(starts), integers(stops), integers(axes), integers(steps)}, shape, {}, x.type);
+  Value result = node("Slice", {x, integers(starts), integers(stops), integers(axes), integers(steps)}, shape,
+                      {}, x.type);
   result.batch = x.batch && !touches_batch;
   return result;
 }
@@ -295,7 +303,8 @@ Value GraphBuilder::concatenate(const std::vector<Value>& values, std::int64_t a
   return result;
 }
 
-Value GraphBuilder::reduce(std::string_view op, const Value& x, const std::vector<std::int64_t>& axes, KeepAxes keep) {
+Value GraphBuilder::reduce(std::string_view op, const Value& x, const std::vector<std::int64_t>& axes,
+                           KeepAxes keep) {
   Shape shape;
   bool reduces_batch = false;
   for (std::int64_t axis = 0; axis < x.rank(); ++axis) {
@@ -331,7 +340,8 @@ void GraphBuilder::fix_batch_axes() {
 
 Result<Bytes> GraphBuilder::finish() {
   const auto too_large = [] {
-    return make_error(Code::kTooLarge, "the model is larger than 2 GiB once translated, which ONNX can't hold");
+    return make_error(Code::kTooLarge,
+                      "the model is larger than 2 GiB once translated, which ONNX can't hold");
   };
   if (state_->initializer_bytes > kProtobufBytes) return too_large();
   onnx::ModelProto& model = state_->model;

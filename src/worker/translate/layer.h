@@ -1,6 +1,7 @@
 // worker/translate/layer.h - A layer's definition: how one function of a network becomes ONNX.
-// Adding a layer is one entry in a family's table: type, number of inputs, whether rows stay independent, a translation of a
-// few lines, and what a user must know about its exactness. The guide's table of layers is made from these entries.
+// Adding a layer is one entry in a family's table: type, number of inputs, whether rows stay independent, a
+// translation of a few lines, and what a user must know about its exactness. The guide's table of layers is
+// made from these entries.
 #pragma once
 
 #include <span>
@@ -23,10 +24,12 @@ struct Layer {
   const Arguments& arguments() const { return function.arguments; }
   const Value& input(std::size_t index) const { return inputs.at(index); }
   bool has_input(std::size_t index) const { return index < inputs.size() && !inputs[index].name.empty(); }
-  /// "layer 'conv1' (Convolution): <why>"; the code tells a damaged model (invalid) from one that is not supported.
+  /// "layer 'conv1' (Convolution): <why>"; the code tells a damaged model (invalid) from one that is not
+  /// supported.
   Error refuse(std::string_view why) const;
   Error not_supported(std::string_view why) const;
-  /// The values of input `index`, which must be known while translating (a parameter): else an error that says so.
+  /// The values of input `index`, which must be known while translating (a parameter): else an error that
+  /// says so.
   Result<std::shared_ptr<const Tensor>> constant_input(std::size_t index, std::string_view role) const;
 };
 
@@ -50,7 +53,7 @@ enum class Randomness : std::uint8_t { kNone, kDraws };
 struct LayerDefinition {
   std::string_view type;  ///< "Affine"
   int inputs_min = 1;
-  int inputs_max = 1;     ///< kAnyInputs: no upper bound
+  int inputs_max = 1;  ///< kAnyInputs: no upper bound
   Rows rows = Rows::kIndependent;
   TranslateLayer translate = nullptr;
   Randomness randomness = Randomness::kNone;
@@ -76,7 +79,8 @@ struct LayerRefusal {
   std::string_view why;
 };
 std::span<const LayerRefusal> all_refusals();
-/// Why a known type is refused at import ("needs a GPU in the reference too"); empty where it is not on that list.
+/// Why a known type is refused at import ("needs a GPU in the reference too"); empty where it is not on that
+/// list.
 std::string_view refusal_reason(std::string_view type);
 
 }  // namespace noren::worker

@@ -9,7 +9,8 @@ namespace {
 
 // Known functions that no published model can run, and why.
 constexpr LayerRefusal kRefusals[] = {
-    {"SyncBatchNormalization", "it is for training on several machines: it needs a communicator between processes"},
+    {"SyncBatchNormalization",
+     "it is for training on several machines: it needs a communicator between processes"},
     {"FFT", "the reference implementation has it for GPUs only"},
     {"IFFT", "the reference implementation has it for GPUs only"},
     {"MaxPoolingBackward", "it is a gradient, for training only"},

@@ -56,8 +56,8 @@ class Translation {
     if (executor_.evaluations_count > 1) not_batchable("the executor evaluates several times");
     for (const DataVariable& data : executor_.inputs) {
       const std::string graph_name = "input" + std::to_string(result_.signature.inputs.size());
-      values_[data.variable] =
-          graph_.input(graph_name, ElementType::kFloat32, data.shape, data.has_batch_axis);
+      values_[data.variable] = graph_.input(graph_name, ElementType::kFloat32, data.shape,
+                                            data.has_batch_axis ? BatchAxis::kFirst : BatchAxis::kNone);
       InputSignature input{.name = data.data_name,
                            .variable = data.variable,
                            .graph_name = graph_name,

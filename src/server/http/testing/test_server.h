@@ -147,5 +147,4 @@ class Client {
 std::string post_request(const std::string& path, const std::string& body, const std::string& headers = {});
 std::string serverless_path(const std::string& id);
 std::string dedicated_path(const std::string& id);
-
 }  // namespace noren::server::testing

@@ -1,7 +1,8 @@
 // worker/engine/operators/operator.h - Operators of ours, for what standard ONNX can't express exactly.
-// A kernel is made once a session (from its node's attributes) and computes on the worker's one thread; it keeps no state
-// from one run to the next, except a random generator. It trusts no shape: what it gets is checked before it is used.
-// The translator names them "noren::NAME". Adding one: a class with compute(), and a row in a family's table.
+// A kernel is made once a session (from its node's attributes) and computes on the worker's one thread; it
+// keeps no state from one run to the next, except a random generator. It trusts no shape: what it gets is
+// checked before it is used. The translator names them "noren::NAME". Adding one: a class with compute(), and
+// a row in a family's table.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +48,8 @@ class OperatorContext {
   virtual std::int64_t* integer_output(std::size_t index, const Shape& shape) = 0;
 };
 
-/// Thrown by a kernel where its inputs can't be computed on; the run fails with this text (the caller's data).
+/// Thrown by a kernel where its inputs can't be computed on; the run fails with this text (the caller's
+/// data).
 class OperatorFailure : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };

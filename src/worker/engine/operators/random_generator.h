@@ -1,4 +1,5 @@
-// worker/engine/operators/random_generator.h - The generator of an operator that draws. Private to this folder.
+// worker/engine/operators/random_generator.h - The generator of an operator that draws. Private to this
+// folder.
 #pragma once
 
 #include <random>
