@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Noren beside nginx and FastAPI, in one run, on loopback: ./do bench [--seconds S]
 
-Server and worker are pinned to one core and the load generator to another; keys and metering are on. Printed are
-requests a second, p50 and p99 at 1 and 32 connections, and the ratios; then the cold start: the time from "no worker"
-to the first answer.
+Server and worker are pinned to one core and the load generator to another; keys and metering are on. Printed
+are requests a second, p50 and p99 at 1 and 32 connections, and the ratios; then the cold start: the time from
+"no worker" to the first answer.
 """
 import argparse
 import json
@@ -132,7 +132,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=5)
     options = parser.parse_args()
-    subprocess.run(["cmake", "--build", ROOT / "build", "--target", "noren_load"], check=True, stdout=sys.stderr)
+    build = ["cmake", "--build", ROOT / "build", "--target", "noren_load"]
+    subprocess.run(build, check=True, stdout=sys.stderr)
     started = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
@@ -148,7 +149,8 @@ def main():
             for connections in (1, 32):
                 rows = {
                     "nginx": load(nginx_port, "/answer.json", connections, options.seconds, method="GET"),
-                    "noren": load(noren.port, noren.path, connections, options.seconds, noren.api["key"], body),
+                    "noren": load(noren.port, noren.path, connections, options.seconds, noren.api["key"],
+                                  body),
                     "FastAPI": load(fastapi_port, "/inference", connections, options.seconds, body=body)}
                 for name, row in rows.items():
                     print(f"{connections:3} connections  {name:8} {row['per_second']:9.0f}/s"

@@ -1,4 +1,4 @@
-"""The peer of the benchmark: FastAPI and ONNX Runtime with the iris model, one worker, as a tutorial would write it.
+"""The peer of the benchmark: FastAPI and ONNX Runtime with the iris model, one worker, as a tutorial has it.
 
     peer_fastapi.py make IRIS_NNP ONNX     writes the sample's network as ONNX
     peer_fastapi.py serve ONNX PORT
