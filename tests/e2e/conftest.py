@@ -57,15 +57,16 @@ class Server:
         admin = self.data / "admin.json"
         self.admin_before = admin.stat().st_mtime_ns if admin.exists() else None
         with open(self.folder / "server.log", "ab") as log:
-            self.process = subprocess.Popen(
-                [BIN / "noren", "serve", "--data", self.data, "--listen", "127.0.0.1:0", *self.options],
-                stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.is_ready():
             assert self.process.poll() is None, f"the server stopped:\n{self.log()[-4000:]}"
             assert time.monotonic() < deadline, f"the server is not ready:\n{self.log()[-4000:]}"
             time.sleep(0.02)
         return self
+
+    def command(self):
+        return [BIN / "noren", "serve", "--data", self.data, "--listen", "127.0.0.1:0", *self.options]
 
     def is_ready(self):
         try:

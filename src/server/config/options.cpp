@@ -35,6 +35,8 @@ constexpr OptionRow kRows[] = {
    "Least level that is logged"},
   {"memory-budget", T::kBytes, "0", "SIZE", 0, 1024 * 1024 * kGiB, "", &S::memory_budget_bytes,
    "Memory for all models together; 0 is half of the machine's"},
+  {"model-memory", T::kBytes, "8GiB", "SIZE", 64 * kMiB, 1024 * 1024 * kGiB, "", &S::model_memory_bytes,
+   "Memory that one model's process may take while it is imported or runs; what needs more fails alone"},
   {"cpu-tokens", T::kCount, "0", "N", 0, 4096, "", &S::cpu_tokens_count,
    "Models that run at the same time; 0 is one for each core"},
   {"per-request-body", T::kBytes, "10MiB", "SIZE", 1024, 1024 * kMiB, "", &S::per_request_body_bytes,

@@ -21,6 +21,7 @@ struct Settings {
   std::string log_format;
   std::string log_level;
 
+  std::int64_t model_memory_bytes = 0;
   std::int64_t memory_budget_bytes = 0;  ///< 0: half of the machine's memory
   std::int64_t cpu_tokens_count = 0;     ///< 0: one for each core
 

@@ -66,6 +66,7 @@ Result<Verification> verify_model(ByteView onnx_model, const ExecutorSignature& 
     const MonotonicNs start_ns = system_clock().monotonic_ns();
     auto outputs = model->run(0, rows.back());
     verification.run_ns = system_clock().monotonic_ns() - start_ns;
+    if (!outputs.ok() && outputs.error().code == Code::kExhausted) return outputs.error();
     if (!outputs.ok()) {
       verification.remark = "a trial run failed: " + outputs.error().text;
       return verification;

@@ -135,6 +135,18 @@ Result<Tensor> unwrap(const Ort::Value& value) {
   return unsupported("the model gives an output of a kind that has no form in an answer");
 }
 
+/// ONNX Runtime has no code for it: a layer that got no memory fails like one that got a wrong input. Its
+/// text holds the exception's name, or its own allocator's words.
+bool is_out_of_memory(const Ort::Exception& error) {
+  const std::string_view text = error.what();
+  return text.find("bad_alloc") != std::string_view::npos ||
+         text.find("Failed to allocate memory") != std::string_view::npos;
+}
+
+Error out_of_memory() {
+  return make_error(Code::kExhausted, "the model needs more memory than its limit allows");
+}
+
 class OnnxRuntimeSession final : public Session {
  public:
   OnnxRuntimeSession(ByteView model, const Ort::SessionOptions& options)
@@ -170,10 +182,11 @@ class OnnxRuntimeSession final : public Session {
       }
       return tensors;
     } catch (const Ort::Exception& error) {
+      if (is_out_of_memory(error)) return out_of_memory();
       return make_error(Code::kInvalidArgument,
                         "the model could not run on this input: " + safe_message(error.what()), error.what());
     } catch (const std::bad_alloc&) {
-      return make_error(Code::kExhausted, "the model needs more memory than it may use");
+      return out_of_memory();
     }
   }
 
@@ -230,10 +243,11 @@ Result<std::unique_ptr<Session>> open_session(ByteView onnx_model, const EngineO
     return std::unique_ptr<Session>(
         std::make_unique<OnnxRuntimeSession>(onnx_model, session_options(options)));
   } catch (const Ort::Exception& error) {
+    if (is_out_of_memory(error)) return out_of_memory();
     return make_error(Code::kInvalidArgument,
                       "ONNX Runtime does not take this model: " + safe_message(error.what()), error.what());
   } catch (const std::bad_alloc&) {
-    return make_error(Code::kExhausted, "the model needs more memory than it may use");
+    return out_of_memory();
   }
 }
 
