@@ -281,7 +281,8 @@ TEST_F(LocalHost, TwoHundredStartsLeaveNothingBehind) {
       ASSERT_TRUE(until([&] { return listener.exit.has_value(); }));
     }
   }
-  ASSERT_TRUE(until([&] { return children_of(parent).empty() && open_descriptors() == descriptors; }, 10));
+  // At most: the first worker's own may not have been closed yet when they were counted.
+  ASSERT_TRUE(until([&] { return children_of(parent).empty() && open_descriptors() <= descriptors; }, 10));
 }
 
 TEST_F(LocalHost, DestroyingTheHostEndsEverything) {
