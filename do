@@ -18,7 +18,8 @@ help() {
   test [PRESET] [STAGE…]    stages: unit e2e conformance (all of them where none is named)
   lint [all]                layers, house rules, format; clang-tidy on changed files, or on all
   format                    clang-format on every C++ file
-  bench [ARGUMENT…]         measure, beside nginx and a Python server
+  bench [NAME…]             measure beside other servers and the limits: a short selection, "all", or by name;
+                            "bench soak [SECONDS]": load with faults (docs/benchmarks.md)
   fuzz [SECONDS]            run the fuzz targets
   docs                      write the generated pages of docs/
   bootstrap [GROUP…]        install what a fresh Debian 12 lacks: build test lint bench fuzz

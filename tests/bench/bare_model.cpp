@@ -138,6 +138,7 @@ bool decode_wav(std::string_view bytes, std::vector<float>& values) {
   const bool fits =
       info.frames * info.channels == wanted && sf_read_float(file, values.data(), wanted) == wanted;
   sf_close(file);
+  for (float& value : values) value *= 32768;  // as 16-bit files are read in training
   return fits;
 }
 

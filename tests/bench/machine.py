@@ -97,10 +97,10 @@ def resident_kib(pid):
     return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_KIB
 
 
-def load(port, path, body=None, key="", connections=1, seconds=5, rate=0, tls=False, warm_up=0.5, core=LOAD_CORE):
+def load(port, path, body=None, key="", connections=1, seconds=5, rate=0, tls=False, warm_up=0.5):
     """Runs the load generator; its JSON with `good` and `refused` beside the statuses."""
-    command = ["taskset", "-c", core, BIN / "noren_load", "--port", port, "--path", path, "--connections",
-               connections, "--seconds", seconds, "--warm-up", warm_up, "--rate", rate]
+    command = ["taskset", "-c", LOAD_CORE, BIN / "noren_load", "--port", port, "--path", path,
+               "--connections", connections, "--seconds", seconds, "--warm-up", warm_up, "--rate", rate]
     command += ["--body", body] if body else ["--method", "GET"]
     command += ["--key", key] if key else []
     command += ["--tls"] if tls else []

@@ -11,9 +11,9 @@ from machine import BIN, MODELS, ROOT, Failed, SERVER_CORE, end, free_port, pinn
 # What is published for each network, and how: the file and the arguments of `noren publish`.
 PUBLISHED = {
     "iris": (ROOT / "samples" / "iris.nnp", []),
-    "lenet": (MODELS / "lenet.onnx", ["--input", "x=image:gray:1/255"]),
-    "resnet": (MODELS / "resnet.onnx", ["--input", "x=image:rgb:1/255"]),
-    "audio": (MODELS / "audio.onnx", ["--type", "dedicated"]),
+    "lenet": (MODELS / "lenet.nnp", []),
+    "resnet": (MODELS / "resnet.nnp", []),
+    "audio": (MODELS / "audio.nnp", ["--type", "dedicated"]),
 }
 
 
@@ -53,18 +53,23 @@ class Noren:
             raise Failed(f"noren {arguments[0]}: {done.stderr.strip()}")
         return done.stdout
 
-    def publish(self, name, *more):
-        file, arguments = PUBLISHED[name]
-        api = json.loads(self.run("publish", file, *arguments, *more, "--json"))
+    def publish(self, model, name=""):
+        """`name` is what it is called here: one model may be published several times."""
+        file, arguments = PUBLISHED[model]
+        api = json.loads(self.run("publish", file, *arguments, "--json"))
         api["path"] = api["url"].split(str(self.port), 1)[1]
-        self.apis[name] = api
-        self.call(name)
+        api["body"] = MODELS / f"{model}.json"
+        self.apis[name or model] = api
+        self.call(name or model)
         return api
+
+    def replace(self, model, name=""):
+        file, arguments = PUBLISHED[model]
+        self.run("publish", file, *arguments, "--replace", self.apis[name or model]["id"])
 
     def way(self, name):
         api = self.apis[name]
-        return {"path": api["path"], "key": api["key"], "body": MODELS / f"{name}.json",
-                "tls": bool(self.tls)}
+        return {"path": api["path"], "key": api["key"], "body": api["body"], "tls": bool(self.tls)}
 
     def connection(self, timeout=40):
         if not self.tls:
@@ -74,7 +79,8 @@ class Noren:
 
     def call(self, name, connection=None):
         """Status, answer and milliseconds of one call."""
-        api, body = self.apis[name], (MODELS / f"{name}.json").read_bytes()
+        api = self.apis[name]
+        body = api["body"].read_bytes()
         own = connection or self.connection()
         start = time.perf_counter()
         own.request("POST", api["path"], body, {"x-api-key": api["key"], "Content-Type": "application/json"})

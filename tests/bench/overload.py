@@ -1,4 +1,4 @@
-"""Open loop: requests come at a constant rate whatever the server does, and callers give up after a second."""
+"""Open loop: requests come at a constant rate whatever the server does; callers give up after a second."""
 import statistics
 import time
 

@@ -21,7 +21,9 @@ def decode(kind, data):
         return samples.astype(numpy.float32)[None, None]
     from PIL import Image
     pixels = numpy.asarray(Image.open(file), numpy.float32) / 255
-    return pixels[None, None] if pixels.ndim == 2 else numpy.ascontiguousarray(pixels.transpose(2, 0, 1))[None]
+    if pixels.ndim == 2:
+        return pixels[None, None]
+    return numpy.ascontiguousarray(pixels.transpose(2, 0, 1))[None]
 
 
 def input_of(body):
@@ -37,7 +39,8 @@ def session_of(name):
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(f"{MODELS}/{name}.onnx", options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(f"{MODELS}/{name}.onnx", options,
+                                           providers=["CPUExecutionProvider"])
     return lambda x: session.run(None, {"x": x})[0][0]
 
 

@@ -1,4 +1,4 @@
-"""FastAPI and ONNX Runtime, one worker, uvloop and httptools, as a good tutorial has it: peer_fastapi.py PORT"""
+"""FastAPI and ONNX Runtime, one worker, uvloop and httptools, as a tutorial has it: peer_fastapi.py PORT"""
 from typing import Any
 
 import uvicorn

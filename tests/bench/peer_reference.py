@@ -22,10 +22,12 @@ class Builder:
 
     def convolution(self, x, name, inputs, outputs, kernel, padding=None, stride=None):
         padding, stride = padding or (0,) * len(kernel), stride or (1,) * len(kernel)
-        return F.convolution(x, self.weight(name + "/W"), self.weight(name + "/b"), pad=padding, stride=stride)
+        return F.convolution(x, self.weight(name + "/W"), self.weight(name + "/b"), pad=padding,
+                             stride=stride)
 
     def batch_norm(self, x, name, channels):
-        values = [self.weight(f"{name}/{part}", (1, channels, 1, 1)) for part in ("beta", "gamma", "mean", "var")]
+        parts = ("beta", "gamma", "mean", "var")
+        values = [self.weight(f"{name}/{part}", (1, channels, 1, 1)) for part in parts]
         return F.batch_normalization(x, *values, batch_stat=False)
 
     def affine(self, x, name, inputs, outputs):

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from machine import BIN, BUILD, HERE, MODELS, SERVER_CORE, Failed, end, free_port, pinned, wait_for
+from machine import BIN, BUILD, HERE, MODELS, Failed, end, free_port, pinned, wait_for
 
 VENV = BUILD / "venv"
 NAMES = ("iris", "lenet", "resnet", "audio")
@@ -25,7 +25,8 @@ def venv_python():
 
 def make_models():
     stamp = MODELS / "made"
-    sources = "".join((HERE / name).read_text() for name in ("make_models.py", "networks.py"))
+    names = ("make_models.py", "networks.py", "onnx_builder.py", "nnp_builder.py")
+    sources = "".join((HERE / name).read_text() for name in names)
     if not stamp.exists() or stamp.read_text() != sources:
         subprocess.run([venv_python(), HERE / "make_models.py", MODELS], check=True)
         stamp.write_text(sources)
@@ -34,11 +35,11 @@ def make_models():
 class Peer:
     """A server that takes what Noren takes, at /NAME."""
 
-    def __init__(self, title, command, names=NAMES, core=SERVER_CORE):
+    def __init__(self, title, command):
         self.title, self.port = title, free_port()
-        environment = dict(os.environ, BENCH_MODELS=str(MODELS), BENCH_NAMES=",".join(names),
+        environment = dict(os.environ, BENCH_MODELS=str(MODELS), BENCH_NAMES=",".join(NAMES),
                            OMP_NUM_THREADS="1", ORT_DISABLE_TELEMETRY="1", PYTHONDONTWRITEBYTECODE="1")
-        self.process = pinned(command(self.port), core, env=environment, stdout=subprocess.DEVNULL,
+        self.process = pinned(command(self.port), env=environment, stdout=subprocess.DEVNULL,
                               stderr=open(BUILD / f"{title.split()[0]}.log", "wb"))
         wait_for(self.port, self.process)
 
@@ -58,7 +59,8 @@ class Nginx(Peer):
         # As root, nginx would change to a user that can't read the folder.
         user = "user root;" if os.geteuid() == 0 else ""
         listen = "ssl; ssl_certificate {}; ssl_certificate_key {}".format(*tls) if tls else ""
-        config = f"""{user} worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+        config = f"""{user} worker_processes 1; daemon off;
+            pid {folder}/nginx.pid; error_log {folder}/nginx.log;
             events {{ worker_connections 4096; }}
             http {{ access_log off; keepalive_requests 100000000; open_file_cache max=10;
               client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
@@ -74,8 +76,8 @@ class Nginx(Peer):
         return {"path": "/iris", "tls": self.tls}
 
 
-def bare(folder=None, core=SERVER_CORE):
-    return Peer("bare Beast + ONNX Runtime", lambda port: [BIN / "noren_bare", "serve", port, MODELS], core=core)
+def bare():
+    return Peer("bare Beast + ONNX Runtime", lambda port: [BIN / "noren_bare", "serve", port, MODELS])
 
 
 def fastapi():
@@ -91,7 +93,8 @@ def reference():
     python = os.environ.get("NOREN_NNABLA_PYTHON")
     if not python:
         raise Failed("set NOREN_NNABLA_PYTHON to a Python that has nnabla, flask and gunicorn")
-    found = subprocess.run([python, "-c", "import nnabla, flask, gunicorn, PIL"], capture_output=True, text=True)
+    found = subprocess.run([python, "-c", "import nnabla, flask, gunicorn, PIL"], capture_output=True,
+                           text=True)
     if found.returncode != 0:
         raise Failed(f"{python}: {found.stderr.strip().splitlines()[-1]}")
     return Peer("Flask + nnabla", lambda port: [python, HERE / "peer_reference.py", port])

@@ -17,9 +17,10 @@ def median_of(rows):
 def interleaved(servers, name, connections, options):
     """Each server in turn, several times: what the host does to one it does to all. Medians."""
     rows = {server.title: [] for server in servers}
+    seconds = max(4, options.seconds) if name == "resnet" else options.seconds
     for _ in range(options.rounds):
         for server in servers:
-            rows[server.title].append(closed_loop(server, name, connections, options.seconds))
+            rows[server.title].append(closed_loop(server, name, connections, seconds))
     return {title: median_of(found) for title, found in rows.items()}
 
 
@@ -58,7 +59,7 @@ def media(folder, options):
         servers += start_python_peers() if options.peers else []
         result = {}
         for name in ("lenet", "resnet", "audio"):
-            counts = CONNECTIONS if options.full and name != "resnet" else (1, 32)
+            counts = (1, 8) if name == "resnet" else CONNECTIONS if options.full else (1, 32)
             result[name] = {str(count): interleaved(servers, name, count, options) for count in counts}
         result["resnet_loop"] = resnet_loop(servers[0], options)
         return result
@@ -68,13 +69,13 @@ def media(folder, options):
 
 def resnet_loop(noren, options):
     """Decoding and running in a bare loop beside the same through Noren, in turn."""
-    loops, served = [], []
+    loops, served, seconds = [], [], max(4, options.seconds)
     for _ in range(max(3, options.rounds)):
         command = ["taskset", "-c", SERVER_CORE, BIN / "noren_bare", "loop", MODELS, "resnet",
-                   MODELS / "resnet.json", options.seconds]
+                   MODELS / "resnet.json", seconds]
         done = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True)
         loops.append(float(done.stdout.split(":")[1].rstrip("}\n ")))
-        served.append(closed_loop(noren, "resnet", 32, max(4, options.seconds))["per_second"])
+        served.append(closed_loop(noren, "resnet", 8, seconds)["per_second"])
     return {"loop_per_second": statistics.median(loops), "noren_per_second": statistics.median(served),
             "ratio": statistics.median(b / a for a, b in zip(loops, served))}
 

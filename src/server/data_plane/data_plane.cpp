@@ -71,9 +71,11 @@ class DataPlane::Impl {
     const auto found = by_id_.find(head.api_id);
     const auto& state = found == by_id_.end() ? kNobody : found->second;
     Admitted result = admission_.admit(state, head, waiter);
-    if (const auto* refused = std::get_if<Refused>(&result);
-        refused != nullptr && refused->refusal != Refusal::kInvalidKey)
-      parts_.usage.add(state->api->number, UsageClass::kRefused);
+    if (const auto* refused = std::get_if<Refused>(&result)) {
+      if (refused->refusal != Refusal::kInvalidKey)
+        parts_.usage.add(state->api->number, UsageClass::kRefused);
+      if (refused->refusal == Refusal::kTooManyRequests) parts_.loop.give_way();
+    }
     return result;
   }
 

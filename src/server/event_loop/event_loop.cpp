@@ -1,6 +1,9 @@
 #include "server/event_loop/event_loop.h"
 
 #include <chrono>
+#include <utility>
+
+#include <sched.h>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -23,6 +26,14 @@ void EventLoop::run() {
 void EventLoop::stop() { context_->stop(); }
 
 void EventLoop::post(std::function<void()> work) { asio::post(*context_, std::move(work)); }
+
+void EventLoop::give_way() {
+  if (std::exchange(gives_way_, true)) return;
+  asio::post(*context_, [this] {
+    gives_way_ = false;
+    ::sched_yield();
+  });
+}
 
 struct Alarm::State : std::enable_shared_from_this<Alarm::State> {
   State(asio::io_context& context, std::function<void()> on_ring)

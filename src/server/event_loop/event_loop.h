@@ -28,10 +28,14 @@ class EventLoop {
   void stop();
   /// Runs `work` on the loop, later. Any thread.
   void post(std::function<void()> work);
+  /// Once the events at hand are served, whoever else wants this core may run first. For floods that are
+  /// refused: a worker that shares the core would get half of it, and the refusals the other half.
+  void give_way();
   boost::asio::io_context& context() { return *context_; }
 
  private:
   std::unique_ptr<boost::asio::io_context> context_;
+  bool gives_way_ = false;
 };
 
 /// Rings once at a time of CLOCK_MONOTONIC, and can be set again (also while it rings). Setting it later than

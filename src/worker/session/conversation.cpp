@@ -1,5 +1,9 @@
 #include "worker/session/conversation.h"
 
+#include <cerrno>
+
+#include <poll.h>
+
 #include "base/limits.h"
 #include "link/messages.h"
 
@@ -8,6 +12,15 @@ namespace noren::worker {
 Conversation::Conversation(int socket) : socket_(socket), reader_(limits::kFramePayloadBytes) {}
 
 Result<link::Received> Conversation::receive(link::Wait wait) {
+  // A receive that waits is woken up in vain each time the server takes an answer out of its end; a poll for
+  // what can be read sleeps on. That saves two process switches a request where both share a core.
+  while (wait == link::Wait::kBlock) {
+    pollfd readable{socket_, POLLIN, 0};
+    if (::poll(&readable, 1, -1) < 0 && errno != EINTR)
+      return system_error(Code::kUnavailable, "connection lost", "poll");
+    auto received = link::receive(socket_, reader_, link::Wait::kNever, link::Descriptors::kAccept);
+    if (!received.ok() || *received != link::Received::kNothing) return received;
+  }
   return link::receive(socket_, reader_, wait, link::Descriptors::kAccept);
 }
 
