@@ -63,6 +63,7 @@ inline constexpr std::size_t kDescriptionBytes = 4 * kMiB;
 inline constexpr std::size_t kNameBytes = 1'024;
 inline constexpr std::size_t kNetworksCount = 256;
 inline constexpr std::size_t kFunctionsCount = 100'000;  // of one network, after its loops are expanded
+inline constexpr std::size_t kFunctionCallsDepth = 64;   // of an ONNX model's own functions
 inline constexpr std::size_t kVariablesCount = 400'000;
 inline constexpr std::size_t kNetworkNamesBytes = 256 * kMiB;  // all names of a file's expanded networks
 inline constexpr std::int64_t kRepeatTimesCount = 10'000;

@@ -31,6 +31,18 @@ std::string port_text(const json::value& port) {
   return text;
 }
 
+/// How a file becomes this input, and which keys the values of an output that is a map belong to.
+void print_port(const char* role, const json::value& port) {
+  print(std::string("  ") + role + "  " + port_text(port) + "\n");
+  const json::object& object = port.as_object();
+  for (const char* const kind : {"picture", "sound"})
+    if (const std::string text = text_of(object, kind); !text.empty()) print("            " + text + "\n");
+  if (const std::string source = text_of(object, "rule_from"); !source.empty())
+    print("            (as said by " + source + ")\n");
+  if (const json::array& labels = list_of(object, "labels"); !labels.empty())
+    print("            values of " + json::serialize(labels) + "\n");
+}
+
 void print_object(const json::object& object, const std::string& title) {
   if (object.empty()) return;
   print("\n" + title + "\n");
@@ -44,8 +56,8 @@ void print_executors(const json::object& model) {
   for (const json::value& value : list_of(model, "executors")) {
     const json::object& executor = value.as_object();
     print("\nExecutor " + text_of(executor, "name") + " (network " + text_of(executor, "network") + ")\n");
-    for (const json::value& port : list_of(executor, "inputs")) print("  input   " + port_text(port) + "\n");
-    for (const json::value& port : list_of(executor, "outputs")) print("  output  " + port_text(port) + "\n");
+    for (const json::value& port : list_of(executor, "inputs")) print_port("input ", port);
+    for (const json::value& port : list_of(executor, "outputs")) print_port("output", port);
   }
 }
 

@@ -44,6 +44,10 @@ class Session {
   virtual Result<std::vector<Tensor>> run(std::span<const Tensor> inputs) = 0;
 };
 
+/// The one locale for texts: Unicode's letter case. Opened by warm_up_engine, so that a sandboxed child, which
+/// opens no file, still has it.
+inline constexpr char kTextLocale[] = "C.UTF-8";
+
 /// Starts ONNX Runtime's environment (telemetry off, no global thread pool, our operators registered) and
 /// runs a tiny model once, so that whatever it opens or allocates lazily is there. Called by the zygote
 /// before it forks.

@@ -8,7 +8,7 @@
 namespace noren::worker {
 namespace {
 
-constexpr char kMagic[8] = {'N', 'R', 'N', 'P', 'K', 'G', '0', '1'};
+constexpr char kMagic[8] = {'N', 'R', 'N', 'P', 'K', 'G', '0', '2'};
 constexpr std::size_t kAlignmentBytes = 64;
 constexpr std::uint32_t kListCount = 1'000'000;
 
@@ -97,14 +97,22 @@ template <typename Archive, typename T>
 requires std::same_as<std::remove_const_t<T>, ImageRule>
 void visit(Archive& archive, T& rule) {
   archive.field(rule.layout), archive.field(rule.normalize), archive.field(rule.scale),
-      archive.field(rule.offset), archive.field(rule.reverse_channels);
+      archive.field(rule.offset), archive.field(rule.reverse_channels), archive.field(rule.grey),
+      archive.field(rule.channels_count), archive.field(rule.height_count), archive.field(rule.width_count);
+}
+template <typename Archive, typename T>
+requires std::same_as<std::remove_const_t<T>, SoundRule>
+void visit(Archive& archive, T& rule) {
+  archive.field(rule.layout), archive.field(rule.unit), archive.field(rule.scale);
 }
 template <typename Archive, typename T>
 requires std::same_as<std::remove_const_t<T>, InputSignature>
 void visit(Archive& archive, T& input) {
   archive.field(input.name), archive.field(input.variable), archive.field(input.graph_name),
-      archive.field(input.type), archive.field(input.shape), archive.field(input.has_batch_axis);
+      archive.field(input.type), archive.field(input.shape), archive.field(input.has_batch_axis),
+      archive.field(input.has_shape);
   visit(archive, input.image);
+  visit(archive, input.sound);
 }
 template <typename Archive, typename T>
 requires std::same_as<std::remove_const_t<T>, OutputSignature>
@@ -150,6 +158,12 @@ bool is_sound(const Shape& shape, bool has_batch_axis) {
   return checked_element_count(bounded).ok();
 }
 
+bool is_sound(const ImageRule& rule) {
+  for (const std::int64_t count : {rule.channels_count, rule.height_count, rule.width_count})
+    if (count < 0 || count > limits::kImageSideCount) return false;
+  return rule.layout <= ImageLayout::kChannelsLast;
+}
+
 bool is_sound(const ModelSignature& signature) {
   if (signature.executors.empty()) return false;
   for (const ExecutorSignature& executor : signature.executors) {
@@ -158,11 +172,11 @@ bool is_sound(const ModelSignature& signature) {
         executor.evaluation_mode > EvaluationMode::kStandardDeviation)
       return false;
     for (const InputSignature& input : executor.inputs)
-      if (input.type > ElementType::kFloat16 || input.image.layout > ImageLayout::kChannelsLast ||
-          !is_sound(input.shape, input.has_batch_axis))
+      if (input.type > kLastElementType || !is_sound(input.image) ||
+          input.sound.layout > SoundLayout::kChannelsLast || !is_sound(input.shape, input.has_batch_axis))
         return false;
     for (const OutputSignature& output : executor.outputs)
-      if (output.type > ElementType::kFloat16 || !is_sound(output.shape, output.has_batch_axis)) return false;
+      if (output.type > kLastElementType || !is_sound(output.shape, output.has_batch_axis)) return false;
   }
   return true;
 }

@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "worker/import/port_description.h"
+
 namespace noren::worker {
 namespace {
 
@@ -19,15 +21,33 @@ json::object port_json(const std::string& name, const std::string& variable, Ele
           {"shape", shape_json(shape)}};
 }
 
-json::object executor_json(const ExecutorSignature& executor, const std::string& network) {
-  json::array inputs, outputs;
-  for (const InputSignature& input : executor.inputs) {
-    json::object port = port_json(input.name, input.variable, input.type, input.shape);
-    port["image_normalization"] = input.image.normalize;
-    inputs.push_back(std::move(port));
+json::object input_json(const InputSignature& input, const Description& description) {
+  json::object port = port_json(input.name, input.variable, input.type, input.shape);
+  port["image_normalization"] = input.image.normalize;
+  const std::string picture = picture_text(input), sound = sound_text(input);
+  if (!picture.empty()) {
+    port["picture"] = picture;
+    port["image"] = picture_json(input);
   }
-  for (const OutputSignature& output : executor.outputs)
-    outputs.push_back(port_json(output.name, output.variable, output.type, output.shape));
+  if (!sound.empty()) port["sound"] = sound;
+  if (const auto source = description.rule_sources.find(input.name); source != description.rule_sources.end())
+    port["rule_from"] = source->second;
+  return port;
+}
+
+json::object output_json(const OutputSignature& output, const Description& description) {
+  json::object port = port_json(output.name, output.variable, output.type, output.shape);
+  if (const auto labels = description.labels.find(output.name); labels != description.labels.end())
+    port["labels"] = texts(labels->second);
+  return port;
+}
+
+json::object executor_json(const Description& description, std::size_t index) {
+  const ExecutorSignature& executor = description.signature.executors[index];
+  const std::string& network = description.network_of_executor.at(index);
+  json::array inputs, outputs;
+  for (const InputSignature& input : executor.inputs) inputs.push_back(input_json(input, description));
+  for (const OutputSignature& output : executor.outputs) outputs.push_back(output_json(output, description));
   return {{"name", executor.name},
           {"network", network},
           {"inputs", std::move(inputs)},
@@ -62,7 +82,7 @@ std::string to_json(const Description& description) {
   bool batchable = true, random = false;
   for (std::size_t i = 0; i < description.signature.executors.size(); ++i) {
     const ExecutorSignature& executor = description.signature.executors[i];
-    executors.push_back(executor_json(executor, description.network_of_executor.at(i)));
+    executors.push_back(executor_json(description, i));
     batchable = batchable && executor.batchable;
     random = random || executor.random;
   }

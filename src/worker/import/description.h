@@ -24,6 +24,9 @@ struct Description {
   std::vector<std::string> per_request_reasons;  ///< why not per request; empty: eligible
   std::vector<std::string> warnings;
   std::map<std::string, std::string> facts;  ///< onnx: opset, producer
+  /// onnx: where an input's rule comes from, and the keys of an output that is a map.
+  std::map<std::string, std::string> rule_sources;
+  std::map<std::string, std::vector<std::string>> labels;
 };
 
 std::string to_json(const Description& description);

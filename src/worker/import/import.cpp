@@ -7,6 +7,7 @@
 #include "worker/import/description.h"
 #include "worker/import/onnx_import.h"
 #include "worker/import/simplify.h"
+#include "worker/import/text_locale.h"
 #include "worker/import/verify.h"
 #include "worker/model_file/nnp/nnp.h"
 #include "worker/translate/translate.h"
@@ -88,19 +89,26 @@ Result<Imported> import_nnp(ByteView bytes, const ImportOptions& options) {
 
 Result<Imported> import_onnx(ByteView bytes, const ImportOptions& options) {
   ASSIGN_OR_RETURN(const OnnxFile file, read_onnx(bytes));
-  ASSIGN_OR_RETURN(ExecutorSignature executor, signature_of_onnx(file, options.input_rules));
+  ASSIGN_OR_RETURN(OnnxSignature signature, signature_of_onnx(file, options.input_rules));
+  ExecutorSignature& executor = signature.executor;
   Description description{.format = "onnx", .parameters_count = file.stored_scalars_count};
   description.functions_count = file.operators_count;
   description.statistics.parameter = static_cast<double>(file.cost_parameter_count);
+  description.rule_sources = std::move(signature.rule_sources);
+  description.labels = file.labels;
+  description.warnings = std::move(signature.warnings);
   if (!file.producer.empty()) description.facts["producer"] = file.producer;
   for (const auto& [domain, version] : file.opsets)
     if (domain.empty() || domain == "ai.onnx") description.facts["opset"] = std::to_string(version);
-  ASSIGN_OR_RETURN(const std::int64_t run_ns, try_out(bytes, executor, description.warnings));
+  Bytes model(bytes.begin(), bytes.end());
+  if (file.operators_count.contains("StringNormalizer")) {
+    ASSIGN_OR_RETURN(model, with_built_in_locale(bytes));
+  }
+  ASSIGN_OR_RETURN(const std::int64_t run_ns, try_out(model, executor, description.warnings));
   judge_per_request(description, static_cast<double>(file.used_scalars_count), run_ns);
   description.network_of_executor.emplace_back();
   description.signature.executors.push_back(std::move(executor));
-  return Imported{encode_package(description.signature, {Bytes(bytes.begin(), bytes.end())}),
-                  to_json(description)};
+  return Imported{encode_package(description.signature, {std::move(model)}), to_json(description)};
 }
 
 bool is_named(const std::string& file_name, std::string_view extension) {

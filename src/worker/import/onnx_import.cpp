@@ -1,148 +1,142 @@
 #include "worker/import/onnx_import.h"
 
 #include <algorithm>
-#include <charconv>
+#include <array>
+#include <set>
+#include <string_view>
+
+#include "worker/import/image_metadata.h"
+#include "worker/import/input_rule.h"
 
 namespace noren::worker {
 namespace {
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  std::size_t begin = 0;
-  while (true) {
-    const std::size_t end = text.find(separator, begin);
-    parts.push_back(text.substr(begin, end - begin));
-    if (end == std::string::npos) return parts;
-    begin = end + 1;
-  }
-}
-
-/// "0.5", "1/255".
-Result<float> number(const std::string& text, const std::string& rule) {
-  double value = 1;
-  const std::vector<std::string> parts = split(text, '/');
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    double part = 0;
-    const auto [end, error] = std::from_chars(parts[i].data(), parts[i].data() + parts[i].size(), part);
-    if (error != std::errc{} || end != parts[i].data() + parts[i].size() || parts.size() > 2 ||
-        (i == 1 && part == 0))
-      return invalid("input rule '" + rule + "': '" + text + "' is not a number");
-    value = i == 0 ? part : value / part;
-  }
-  return static_cast<float>(value);
-}
-
-Result<std::vector<float>> numbers(const std::string& text, const std::string& rule) {
-  std::vector<float> values;
-  for (const std::string& part : split(text, ',')) {
-    ASSIGN_OR_RETURN(const float value, number(part, rule));
-    values.push_back(value);
-  }
-  if (values.size() > 4) return invalid("input rule '" + rule + "': at most 4 channels");
-  return values;
-}
-
-/// scale and offset of (value * factor - mean) / deviation, for each channel.
-void set_scale(ImageRule& image, float factor, std::vector<float> mean, std::vector<float> deviation) {
-  const std::size_t channels = std::max({mean.size(), deviation.size(), std::size_t{1}});
-  const auto channel = [](const std::vector<float>& list, std::size_t i, float fallback) {
-    return list.empty() ? fallback : list[std::min(i, list.size() - 1)];
-  };
-  for (std::size_t i = 0; i < channels; ++i) {
-    const float spread = channel(deviation, i, 1.0F);
-    image.scale.push_back(factor / spread);
-    image.offset.push_back(-channel(mean, i, 0.0F) / spread);
-  }
-}
-
-/// "image[:rgb|bgr|gray][:FACTOR][:mean=…][:std=…]".
-Status apply_rule(const std::string& rule, const std::string& text, InputSignature& input) {
-  const std::vector<std::string> parts = split(text, ':');
-  if (parts[0] != "image") return invalid("input rule '" + rule + "': 'image' is expected behind the =");
-  float factor = 1;
-  std::vector<float> mean, deviation;
-  for (std::size_t i = 1; i < parts.size(); ++i) {
-    const std::string& part = parts[i];
-    if (part == "bgr") {
-      input.image.reverse_channels = true;
-    } else if (part.starts_with("mean=")) {
-      ASSIGN_OR_RETURN(mean, numbers(part.substr(5), rule));
-    } else if (part.starts_with("std=")) {
-      ASSIGN_OR_RETURN(deviation, numbers(part.substr(4), rule));
-      if (std::count(deviation.begin(), deviation.end(), 0.0F) > 0)
-        return invalid("input rule '" + rule + "': std is 0");
-    } else if (part != "rgb" && part != "gray") {
-      ASSIGN_OR_RETURN(factor, number(part, rule));
-    }
-  }
-  set_scale(input.image, factor, std::move(mean), std::move(deviation));
-  return Ok{};
-}
-
-/// Channels last where the last axis is a channel count and the one that would be channels-first is not.
-ImageLayout layout_of(const Shape& shape) {
-  const auto channels = [](std::int64_t dimension) {
-    return dimension == 1 || dimension == 3 || dimension == 4;
-  };
-  if (shape.size() < 3) return ImageLayout::kChannelsFirst;
-  const bool first = channels(shape[shape.size() - 3]);
-  return !first && channels(shape.back()) ? ImageLayout::kChannelsLast : ImageLayout::kChannelsFirst;
-}
-
 /// The exporter of the .nnp tools. What it writes was trained by the console, on pictures times 1/255.
 constexpr std::string_view kConsoleExporter = "nnabla-onnx";
 
-Result<InputSignature> input_of(const OnnxPort& port, const std::string& producer) {
+// How exporters name an axis along which one sample is long.
+constexpr std::array<std::string_view, 7> kLengthWords = {"seq",   "len",  "time", "frame",
+                                                          "token", "step", "word"};
+constexpr std::array<std::string_view, 3> kLengthNames = {"t", "l", "s"};
+
+bool is_length_name(std::string name) {
+  for (char& c : name)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
+  if (name.find("batch") != std::string::npos) return false;
+  return std::find(kLengthNames.begin(), kLengthNames.end(), name) != kLengthNames.end() ||
+         std::any_of(kLengthWords.begin(), kLengthWords.end(),
+                     [&](std::string_view word) { return name.find(word) != std::string::npos; });
+}
+
+/// A free first axis is the batch, unless its name says that it is a length: by its words, or because
+/// another input has it as a later axis ([time, batch, 3] and [batch]).
+bool has_batch_axis(const OnnxFile& file, const OnnxPort& port) {
+  if (port.shape.empty() || port.shape[0] != -1) return false;
+  const std::string& name = port.axis_names[0];
+  if (name.empty()) return true;
+  if (is_length_name(name)) return false;
+  return std::none_of(file.inputs.begin(), file.inputs.end(), [&](const OnnxPort& other) {
+    return other.axis_names.size() > 1 &&
+           std::find(other.axis_names.begin() + 1, other.axis_names.end(), name) != other.axis_names.end();
+  });
+}
+
+Result<InputSignature> input_of(const OnnxFile& file, const OnnxPort& port) {
   if (!port.container.empty())
-    return unsupported("input '" + port.name + "' is a " + port.container + ", not a tensor");
-  if (!port.has_shape) return unsupported("input '" + port.name + "' has no shape");
+    return unsupported("input '" + port.name + "' is of the type " + port.container +
+                       ", which a request can't carry: it carries numbers, texts, pictures and sounds");
   InputSignature input{.name = port.name,
                        .variable = port.name,
                        .graph_name = port.name,
                        .type = port.type,
-                       .shape = port.shape};
-  input.has_batch_axis = !port.shape.empty() && port.shape[0] == -1;
+                       .shape = port.shape,
+                       .has_shape = port.has_shape};
+  input.has_batch_axis = has_batch_axis(file, port);
   if (input.has_batch_axis) input.shape[0] = 1;
-  input.image.layout = layout_of(port.shape);
+  const Shape sample = sample_shape(input);
+  input.image.layout = image_layout_of(sample);
+  input.sound.layout = sound_layout_of(sample);
   // Any other plain ONNX file does not say how it was trained: without a rule its pictures stay 0..255.
-  input.image.normalize = producer.starts_with(kConsoleExporter);
+  input.image.normalize = file.producer.starts_with(kConsoleExporter);
   return input;
+}
+
+bool looks_like_image(const InputSignature& input) {
+  const Shape sample = sample_shape(input);
+  const std::int64_t channels = image_channels_of(sample, input.image.layout);
+  const bool is_pixel_type = input.type == ElementType::kFloat32 || input.type == ElementType::kFloat16 ||
+                             input.type == ElementType::kFloat64 || input.type == ElementType::kBfloat16 ||
+                             input.type == ElementType::kUint8;
+  return is_pixel_type && sample.size() >= 3 &&
+         (channels == -1 || channels == 1 || channels == 3 || channels == 4);
+}
+
+/// Rules that the model itself carries. One that does not fit its input is said, not obeyed; ours must fit.
+Status apply_metadata(const OnnxFile& file, const OnnxPort& port, InputSignature& input,
+                      OnnxSignature& result) {
+  const auto found = rule_in_metadata(file, port, looks_like_image(input));
+  if (!found) return Ok{};
+  InputSignature changed = input;
+  const Status applied = apply_input_rule(port.name + "=" + found->text, found->text, changed);
+  if (!applied.ok()) {
+    if (file.metadata.contains("noren.input." + port.name)) return applied;
+    result.warnings.push_back(found->source + " is not heeded: " + applied.error().text);
+    return Ok{};
+  }
+  input = std::move(changed);
+  result.rule_sources[port.name] = found->source;
+  return Ok{};
+}
+
+Status apply_rules(const std::vector<std::string>& rules, OnnxSignature& result) {
+  std::set<std::string> named;
+  auto& inputs = result.executor.inputs;
+  for (const std::string& rule : rules) {
+    const std::size_t equals = rule.find('=');
+    const std::string name = rule.substr(0, equals);
+    const auto found = std::find_if(inputs.begin(), inputs.end(),
+                                    [&](const InputSignature& input) { return input.name == name; });
+    if (equals == std::string::npos)
+      return invalid("input rule '" + rule + "': it is written NAME=RULE, like x=image:rgb:1/255");
+    if (found == inputs.end())
+      return invalid("input rule '" + rule + "': the model has no input of this name");
+    if (!named.insert(name).second)
+      return invalid("input rule '" + rule + "': this input has a rule already");
+    const Shape sample = sample_shape(*found);
+    found->image = {.layout = image_layout_of(sample), .normalize = false};
+    found->sound = {.layout = sound_layout_of(sample)};
+    TRY(apply_input_rule(rule, std::string_view(rule).substr(equals + 1), *found));
+    result.rule_sources[name] = "--input";
+  }
+  return Ok{};
+}
+
+OutputSignature output_of(const OnnxPort& port) {
+  OutputSignature output{.name = port.name,
+                         .variable = port.name,
+                         .graph_name = port.name,
+                         .type = port.type,
+                         .shape = port.shape};
+  output.has_batch_axis = port.container.empty() && !port.shape.empty() && port.shape[0] == -1;
+  return output;
 }
 
 }  // namespace
 
-Result<ExecutorSignature> signature_of_onnx(const OnnxFile& file,
-                                            const std::vector<std::string>& input_rules) {
-  ExecutorSignature executor;
-  executor.name = "Executor";
+Result<OnnxSignature> signature_of_onnx(const OnnxFile& file, const std::vector<std::string>& input_rules) {
+  OnnxSignature result;
+  result.executor.name = "Executor";
   for (const OnnxPort& port : file.inputs) {
-    ASSIGN_OR_RETURN(InputSignature input, input_of(port, file.producer));
-    const auto stored = file.metadata.find("noren.input." + port.name);
-    if (stored != file.metadata.end())
-      TRY(apply_rule(port.name + "=" + stored->second, stored->second, input));
-    executor.inputs.push_back(std::move(input));
+    ASSIGN_OR_RETURN(InputSignature input, input_of(file, port));
+    TRY(apply_metadata(file, port, input, result));
+    result.executor.inputs.push_back(std::move(input));
   }
-  for (const std::string& rule : input_rules) {
-    const std::size_t equals = rule.find('=');
-    const auto found =
-        std::find_if(executor.inputs.begin(), executor.inputs.end(),
-                     [&](const InputSignature& input) { return input.name == rule.substr(0, equals); });
-    if (equals == std::string::npos || found == executor.inputs.end())
-      return invalid("input rule '" + rule + "': the model has no input of this name");
-    found->image = {.layout = found->image.layout, .normalize = false};
-    TRY(apply_rule(rule, rule.substr(equals + 1), *found));
-  }
-  for (const OnnxPort& port : file.outputs) {
-    OutputSignature output{.name = port.name,
-                           .variable = port.name,
-                           .graph_name = port.name,
-                           .type = port.type,
-                           .shape = port.shape};
-    output.has_batch_axis = port.container.empty() && !port.shape.empty() && port.shape[0] == -1;
-    executor.outputs.push_back(std::move(output));
-  }
-  if (executor.outputs.empty()) return invalid("the model has no output");
-  return executor;
+  TRY(apply_rules(input_rules, result));
+  for (const OnnxPort& port : file.outputs) result.executor.outputs.push_back(output_of(port));
+  if (result.executor.outputs.empty()) return invalid("the model has no output");
+  if (std::string warning = unheeded_metadata(file); !warning.empty())
+    result.warnings.push_back(std::move(warning));
+  return result;
 }
 
 }  // namespace noren::worker

@@ -1,6 +1,7 @@
 // worker/import/onnx_import.h - A plain ONNX model as one executor. Private to import.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -10,10 +11,15 @@
 
 namespace noren::worker {
 
-/// The executor "Executor" with the graph's inputs and outputs. `input_rules`: "x=image:rgb:1/255",
-/// "x=image:bgr", "x=image:rgb:1/255:mean=0.485,0.456,0.406:std=0.229,0.224,0.225". Errors name the input or
-/// the rule.
-Result<ExecutorSignature> signature_of_onnx(const OnnxFile& file,
-                                            const std::vector<std::string>& input_rules);
+struct OnnxSignature {
+  ExecutorSignature executor;
+  /// Where an input's rule for pictures or sound comes from, by input; none for inputs without one.
+  std::map<std::string, std::string> rule_sources;
+  std::vector<std::string> warnings;
+};
+
+/// The executor "Executor" with the graph's inputs and outputs. `input_rules`: "x=image:rgb:1/255" (see
+/// input_rule.h). Errors name the input or the rule.
+Result<OnnxSignature> signature_of_onnx(const OnnxFile& file, const std::vector<std::string>& input_rules);
 
 }  // namespace noren::worker

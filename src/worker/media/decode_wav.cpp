@@ -2,6 +2,7 @@
 // reads them: raw values, the container's size from block align, 24 bits in the upper three bytes of an
 // int32.
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -185,6 +186,11 @@ Status check_samples(Layout& layout) {
   return Ok{};
 }
 
+/// The smallest integer type that holds samples of `size` bytes.
+int container_bits(std::uint32_t size) {
+  return size <= 2 ? static_cast<int>(size) * 8 : size <= 4 ? 32 : 64;
+}
+
 /// One sample as the sign-extended number of `size` bytes, moved to the top of the smallest integer type that
 /// holds it.
 float integer_sample(const std::uint8_t* bytes, std::uint32_t size, std::endian order) {
@@ -192,8 +198,7 @@ float integer_sample(const std::uint8_t* bytes, std::uint32_t size, std::endian 
   for (std::uint32_t i = 0; i < size; ++i)
     value = value << 8 | bytes[order == std::endian::big ? i : size - 1 - i];
   const std::int64_t top = static_cast<std::int64_t>(value << (64 - 8 * size));
-  const std::uint32_t container = size <= 2 ? size : size <= 4 ? 4 : 8;
-  return static_cast<float>(top >> (64 - 8 * container));
+  return static_cast<float>(top >> (64 - container_bits(size)));
 }
 
 float float_sample(const std::uint8_t* bytes, std::uint32_t size, std::endian order) {
@@ -206,7 +211,7 @@ float float_sample(const std::uint8_t* bytes, std::uint32_t size, std::endian or
 
 }  // namespace
 
-Result<std::vector<float>> decode_wav(ByteView file, std::int64_t expected_count) {
+Result<Sound> decode_wav(ByteView file) {
   if (kind_of(file) != FileKind::kWav) return invalid("this is not a WAV file");
   ASSIGN_OR_RETURN(Layout layout, read_chunks(file));
   TRY(check_samples(layout));
@@ -214,21 +219,22 @@ Result<std::vector<float>> decode_wav(ByteView file, std::int64_t expected_count
   if (count % layout.format.channels_count != 0)
     return invalid("the WAV file's " + std::to_string(count) + " samples are not whole blocks of " +
                    std::to_string(layout.format.channels_count) + " channels");
-  if (static_cast<std::int64_t>(count) != expected_count)
-    return invalid("the WAV file has " + std::to_string(count) + " samples (" +
-                   std::to_string(layout.format.channels_count) + " channels), " +
-                   std::to_string(expected_count) + " expected");
-  std::vector<float> samples(count);
+  Sound sound;
+  sound.samples.resize(count);
+  sound.channels_count = layout.format.channels_count;
   const std::uint32_t size = layout.sample_bytes;
   const bool is_unsigned =
       layout.format.tag == kPcm && layout.format.bits_count >= 1 && layout.format.bits_count <= 8;
+  if (is_unsigned) sound.center = sound.full_scale = 128;
+  if (!is_unsigned && layout.format.tag == kPcm)
+    sound.full_scale = std::ldexp(1.0F, container_bits(size) - 1);
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint8_t* bytes = layout.data.data() + i * size;
-    samples[i] = is_unsigned                       ? static_cast<float>(*bytes)
-                 : layout.format.tag == kIeeeFloat ? float_sample(bytes, size, layout.order)
-                                                   : integer_sample(bytes, size, layout.order);
+    sound.samples[i] = is_unsigned                       ? static_cast<float>(*bytes)
+                       : layout.format.tag == kIeeeFloat ? float_sample(bytes, size, layout.order)
+                                                         : integer_sample(bytes, size, layout.order);
   }
-  return samples;
+  return sound;
 }
 
 }  // namespace noren::worker

@@ -25,8 +25,14 @@ Result<Picture> decode_bmp(ByteView file);
 Result<Picture> decode_tiff(ByteView file);
 Result<Picture> decode_dicom(ByteView file);
 
-/// Samples as stored (24 bits times 256, 8 bits 0..255), interleaved. An error where they are not
-/// `expected_count`.
-Result<std::vector<float>> decode_wav(ByteView file, std::int64_t expected_count);
+/// A sound's samples as stored (24 bits times 256, 8 bits 0..255), interleaved.
+struct Sound {
+  std::vector<float> samples;
+  std::int64_t channels_count = 1;
+  // (sample - center) / full_scale lies in -1..1.
+  float center = 0;
+  float full_scale = 1;
+};
+Result<Sound> decode_wav(ByteView file);
 
 }  // namespace noren::worker

@@ -22,12 +22,20 @@ struct Geometry {
 Geometry geometry_of(const MediaTarget& target) {
   const Shape& shape = target.shape;
   const std::size_t rank = shape.size();
-  if (rank == 2) return {1, shape[0], shape[1], false};
+  // A free axis is what the rule says, else what the file has.
+  const auto side = [](std::int64_t of_shape, std::int64_t of_rule) {
+    return of_shape == kFree && of_rule > 0 ? of_rule : of_shape;
+  };
+  const auto map = [&](std::int64_t channels, std::int64_t height, std::int64_t width) {
+    return Geometry{side(channels, target.channels_count), side(height, target.height_count),
+                    side(width, target.width_count), false};
+  };
+  if (rank == 2) return map(1, shape[0], shape[1]);
   const bool is_map = rank >= 3 && std::all_of(shape.begin(), shape.end() - 3, [](auto n) { return n == 1; });
   if (!is_map) return {kFree, kFree, kFree, true};
   if (target.layout == ImageLayout::kChannelsLast)
-    return {shape[rank - 1], shape[rank - 3], shape[rank - 2], false};
-  return {shape[rank - 3], shape[rank - 2], shape[rank - 1], false};
+    return map(shape[rank - 1], shape[rank - 3], shape[rank - 2]);
+  return map(shape[rank - 3], shape[rank - 2], shape[rank - 1]);
 }
 
 /// Keeps the first `count` channels of each pixel.
@@ -161,6 +169,8 @@ Tensor write_tensor(const Picture& picture, const MediaTarget& target, Shape sha
 
 /// An input that is no map of pixels takes a picture whose values are as many, channel by channel.
 Result<Tensor> lay_out_flat(Picture picture, const MediaTarget& target) {
+  if (std::any_of(target.shape.begin(), target.shape.end(), [](auto n) { return n < 0; }))
+    return invalid("this input takes no picture: it is no map of pixels, and its length is free");
   ASSIGN_OR_RETURN(const std::int64_t expected, checked_element_count(target.shape));
   const std::int64_t pixels = picture.width * picture.height;
   for (std::int64_t channels = 1; channels < picture.channels_count; ++channels)
@@ -183,6 +193,7 @@ Result<Tensor> lay_out(Picture picture, const MediaTarget& target) {
   if (target.layout == ImageLayout::kSampleShape) {
     TRY(fit_channels(picture, geometry.channels));
   } else {
+    if (target.grey) TRY(convert_channels(picture, 1));
     TRY(convert_channels(picture, geometry.channels));
   }
   const std::int64_t width = geometry.width == kFree ? picture.width : geometry.width;

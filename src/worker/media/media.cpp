@@ -63,12 +63,6 @@ Result<Picture> decode_picture(MediaType type, ByteView file) {
   return invalid("this is no picture that is read (png, jpg, gif, bmp, tif)");
 }
 
-Result<Tensor> decode_samples(ByteView file, const MediaTarget& target) {
-  ASSIGN_OR_RETURN(const std::int64_t expected, checked_element_count(target.shape));
-  ASSIGN_OR_RETURN(std::vector<float> samples, decode_wav(file, expected));
-  return Tensor::from_floats(target.shape, std::move(samples));
-}
-
 }  // namespace
 
 FileKind kind_of(ByteView file) {
@@ -89,7 +83,10 @@ std::optional<MediaType> media_type_of(std::string_view extension) {
 
 Result<Tensor> decode_media(MediaType type, ByteView file, const MediaTarget& target) {
   try {
-    if (type == MediaType::kWav) return decode_samples(file, target);
+    if (type == MediaType::kWav) {
+      ASSIGN_OR_RETURN(Sound sound, decode_wav(file));
+      return lay_out(std::move(sound), target);
+    }
     ASSIGN_OR_RETURN(Picture picture, decode_picture(type, file));
     return lay_out(std::move(picture), target);
   } catch (const std::bad_alloc&) {

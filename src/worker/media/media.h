@@ -35,11 +35,17 @@ struct MediaTarget {
   std::span<const float> scale = {};  ///< one a channel, or one for all; after the normalisation
   std::span<const float> offset = {};
   bool reverse_channels = false;
+  bool grey = false;
+  std::int64_t channels_count = 0;  ///< where the shape leaves it free; 0: as in the file
+  std::int64_t height_count = 0;
+  std::int64_t width_count = 0;
+  SoundRule sound;
 };
 
 /// Decodes a file into a float32 tensor of target.shape.
 /// Images: channels first [C,H,W]; resized where the sides differ (see resize.h); the file's own channels
-/// must equal C. WAV: raw sample values, interleaved, as many as the shape has elements; never normalised.
+/// must equal C. WAV: raw sample values, as many as the shape has elements (a free axis: as in the file);
+/// interleaved and never normalised unless target.sound says otherwise.
 /// Errors: kInvalidArgument with the place and the reason; kTooLarge past a limit; kUnsupported for a known
 /// kind of file that is deliberately not read.
 Result<Tensor> decode_media(MediaType type, ByteView file, const MediaTarget& target);

@@ -114,37 +114,6 @@ TEST(PictureSize, LimitsAndOnePastThem) {
   EXPECT_FALSE(check_picture_size(1, -1, 1).ok());
 }
 
-/// A RIFF file of one fmt and one data chunk.
-std::string wav(std::uint16_t channels, std::uint16_t bits, const std::string& data) {
-  const auto little = [](std::uint32_t value, int bytes) {
-    std::string text;
-    for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i));
-    return text;
-  };
-  const std::uint32_t block = channels * bits / 8u;
-  const std::string format = little(1, 2) + little(channels, 2) + little(8000, 4) + little(8000 * block, 4) +
-                             little(block, 2) + little(bits, 2);
-  const std::string body = "WAVEfmt " + little(16, 4) + format + "data" +
-                           little(static_cast<std::uint32_t>(data.size()), 4) + data;
-  return "RIFF" + little(static_cast<std::uint32_t>(body.size()), 4) + body;
-}
-
-TEST(Wav, CountMustBeTheInputs) {
-  const std::string file = wav(2, 16, std::string(12, '\1'));
-  EXPECT_EQ(decode_wav(bytes_of(file), 6).value(), std::vector<float>(6, 257));
-  EXPECT_EQ(decode_wav(bytes_of(file), 5).error().text,
-            "the WAV file has 6 samples (2 channels), 5 expected");
-  EXPECT_FALSE(decode_wav(bytes_of(wav(2, 16, std::string(6, '\1'))), 3).ok()) << "half a block";
-}
-
-TEST(Wav, EveryPrefixIsRefusedOrShort) {
-  const std::string file = wav(1, 24, std::string(9, '\x80'));
-  EXPECT_EQ(decode_wav(bytes_of(file), 3).value()[0],
-            static_cast<float>(static_cast<std::int32_t>(0x80808000)));
-  for (std::size_t size = 0; size < file.size(); ++size)
-    EXPECT_FALSE(decode_wav(bytes_of(file.substr(0, size)), 3).ok()) << size;
-}
-
 TEST(Media, AnyBytesAreRefusedInWords) {
   for (const MediaType type : {MediaType::kImage, MediaType::kDicom, MediaType::kWav})
     for (const std::string& file :

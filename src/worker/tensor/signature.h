@@ -28,6 +28,26 @@ struct ImageRule {
   std::vector<float> offset;
   /// Channels in the order blue, green, red.
   bool reverse_channels = false;
+  /// Brightness only, in every channel that the input has.
+  bool grey = false;
+  // What a picture is brought to where the input's own axis is free; 0: as the file is.
+  std::int64_t channels_count = 0;
+  std::int64_t height_count = 0;
+  std::int64_t width_count = 0;
+};
+
+/// How a sound lies in an input's tensor.
+enum class SoundLayout : std::uint8_t {
+  kInterleaved,    ///< as many values as the file has, in its order (.nnp)
+  kChannelsFirst,  ///< [N,][C,]T (.onnx)
+  kChannelsLast,   ///< [N,]T,C (.onnx)
+};
+
+/// What happens to a sound's samples: sample * scale, after full scale became 1 where `unit` says so.
+struct SoundRule {
+  SoundLayout layout = SoundLayout::kInterleaved;
+  bool unit = false;
+  float scale = 1.0F;
 };
 
 struct InputSignature {
@@ -39,8 +59,14 @@ struct InputSignature {
   Shape shape;
   /// True where axis 0 is the batch: then a sample is shape without axis 0, and rows may be stacked along it.
   bool has_batch_axis = true;
+  /// False where a plain ONNX model leaves even the rank open: the request's own lists say the shape.
+  bool has_shape = true;
   ImageRule image;
+  SoundRule sound;
 };
+
+/// The shape of one sample: without the batch axis, where the input has one.
+Shape sample_shape(const InputSignature& input);
 
 struct OutputSignature {
   std::string name;  ///< the output's data name, as the model says it (with a trailing ')

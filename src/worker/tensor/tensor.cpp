@@ -14,7 +14,7 @@ struct TypeFacts {
   std::string_view name;
   std::size_t size_bytes;
 };
-constexpr std::array<TypeFacts, 13> kFacts = {{{"float32", 4},
+constexpr std::array<TypeFacts, 14> kFacts = {{{"float32", 4},
                                                {"float64", 8},
                                                {"int8", 1},
                                                {"int16", 2},
@@ -26,7 +26,8 @@ constexpr std::array<TypeFacts, 13> kFacts = {{{"float32", 4},
                                                {"uint64", 8},
                                                {"bool", 1},
                                                {"string", 0},
-                                               {"float16", 2}}};
+                                               {"float16", 2},
+                                               {"bfloat16", 2}}};
 
 template <typename T>
 bool holds(ElementType type) {
@@ -40,7 +41,8 @@ bool holds(ElementType type) {
     case ElementType::kUint8:
     case ElementType::kBool: return std::is_same_v<T, std::uint8_t>;
     case ElementType::kUint16:
-    case ElementType::kFloat16: return std::is_same_v<T, std::uint16_t>;
+    case ElementType::kFloat16:
+    case ElementType::kBfloat16: return std::is_same_v<T, std::uint16_t>;
     case ElementType::kUint32: return std::is_same_v<T, std::uint32_t>;
     case ElementType::kUint64: return std::is_same_v<T, std::uint64_t>;
     case ElementType::kString: return false;

@@ -13,7 +13,8 @@
 
 namespace noren::worker {
 
-/// Element types that can cross the API. Sub-byte and half types stay inside the engine.
+/// Element types that can cross the API. Types of less than 16 bits a float or 8 an integer stay inside the
+/// engine.
 enum class ElementType : std::uint8_t {
   kFloat32,
   kFloat64,
@@ -28,7 +29,9 @@ enum class ElementType : std::uint8_t {
   kBool,
   kString,
   kFloat16,
+  kBfloat16,
 };
+inline constexpr ElementType kLastElementType = ElementType::kBfloat16;
 
 std::string_view element_type_name(ElementType type);
 /// Bytes of one element; 0 for strings.
@@ -60,7 +63,8 @@ class Tensor {
   /// Requires the same number of elements.
   void reshape(Shape shape);
 
-  /// Typed access; requires T to be the element type (bool and float16 are accessed as uint8_t and uint16_t).
+  /// Typed access; requires T to be the element type (bool is accessed as uint8_t, float16 and bfloat16 as
+  /// uint16_t).
   template <typename T>
   T* data();
   template <typename T>

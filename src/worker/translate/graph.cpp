@@ -34,6 +34,7 @@ onnx::TensorProto::DataType onnx_type(ElementType type) {
     case ElementType::kBool: return onnx::TensorProto::BOOL;
     case ElementType::kString: return onnx::TensorProto::STRING;
     case ElementType::kFloat16: return onnx::TensorProto::FLOAT16;
+    case ElementType::kBfloat16: return onnx::TensorProto::BFLOAT16;
   }
   CHECK(false);
   return onnx::TensorProto::UNDEFINED;

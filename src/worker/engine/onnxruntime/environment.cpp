@@ -160,20 +160,4 @@ OrtCustomOpDomain* operator_domain() {
   return *domain;
 }
 
-std::string safe_message(const char* what) {
-  constexpr std::size_t kMessageBytes = 400;
-  std::string text;
-  for (const char* c = what; *c != '\0' && text.size() < kMessageBytes; ++c) {
-    const auto byte = static_cast<unsigned char>(*c);
-    text += byte < 0x20 ? ' ' : *c;
-  }
-  // ONNX Runtime puts the place in its own sources first: "/onnxruntime_src/…/file.cc:123 function text".
-  const std::size_t place = text.find("/onnxruntime");
-  if (place != std::string::npos) {
-    const std::size_t end = text.find(' ', text.find(".cc:", place));
-    if (end != std::string::npos) text.erase(place, end - place);
-  }
-  return text;
-}
-
 }  // namespace noren::worker

@@ -10,7 +10,5 @@ namespace noren::worker {
 Ort::Env& onnxruntime_environment();
 /// The domain "noren" with all operators; lives as long as the process.
 OrtCustomOpDomain* operator_domain();
-/// ONNX Runtime's message without source places and addresses, in one line, cut to a sensible length.
-std::string safe_message(const char* what);
 
 }  // namespace noren::worker

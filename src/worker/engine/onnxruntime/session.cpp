@@ -1,47 +1,16 @@
 #include <algorithm>
-#include <cstring>
-#include <map>
-#include <optional>
+#include <locale>
+#include <stdexcept>
 
 #include "base/check.h"
 #include "base/limits.h"
 #include "worker/engine/engine.h"
 #include "worker/engine/onnxruntime/environment.h"
+#include "worker/engine/onnxruntime/messages.h"
+#include "worker/engine/onnxruntime/values.h"
 
 namespace noren::worker {
 namespace {
-
-struct TypePair {
-  ElementType ours;
-  ONNXTensorElementDataType theirs;
-};
-constexpr TypePair kTypes[] = {
-    {ElementType::kFloat32, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT},
-    {ElementType::kFloat64, ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE},
-    {ElementType::kInt8, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8},
-    {ElementType::kInt16, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT16},
-    {ElementType::kInt32, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32},
-    {ElementType::kInt64, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64},
-    {ElementType::kUint8, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8},
-    {ElementType::kUint16, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT16},
-    {ElementType::kUint32, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32},
-    {ElementType::kUint64, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT64},
-    {ElementType::kBool, ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL},
-    {ElementType::kString, ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING},
-    {ElementType::kFloat16, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16},
-};
-
-std::optional<ElementType> ours(ONNXTensorElementDataType type) {
-  for (const TypePair& pair : kTypes)
-    if (pair.theirs == type) return pair.ours;
-  return std::nullopt;
-}
-ONNXTensorElementDataType theirs(ElementType type) {
-  for (const TypePair& pair : kTypes)
-    if (pair.ours == type) return pair.theirs;
-  CHECK(false);
-  return ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
-}
 
 GraphPort port_of(std::string name, const Ort::TypeInfo& info) {
   GraphPort port;
@@ -49,7 +18,7 @@ GraphPort port_of(std::string name, const Ort::TypeInfo& info) {
   switch (info.GetONNXType()) {
     case ONNX_TYPE_TENSOR: {
       const auto tensor = info.GetTensorTypeAndShapeInfo();
-      const auto type = ours(tensor.GetElementType());
+      const auto type = element_type_of(tensor.GetElementType());
       if (type)
         port.type = *type;
       else
@@ -63,76 +32,6 @@ GraphPort port_of(std::string name, const Ort::TypeInfo& info) {
     default: port.container = "unsupported"; break;
   }
   return port;
-}
-
-/// A view of the tensor's own memory; strings are copied.
-Ort::Value wrap(const Tensor& tensor, const Ort::MemoryInfo& memory) {
-  if (tensor.type() == ElementType::kString) {
-    Ort::AllocatorWithDefaultOptions allocator;
-    Ort::Value value = Ort::Value::CreateTensor(allocator, tensor.shape().data(), tensor.shape().size(),
-                                                ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING);
-    std::vector<const char*> texts;
-    for (const std::string& text : tensor.strings()) texts.push_back(text.c_str());
-    value.FillStringTensor(texts.data(), texts.size());
-    return value;
-  }
-  return Ort::Value::CreateTensor(memory, const_cast<std::uint8_t*>(tensor.raw()), tensor.size_bytes(),
-                                  tensor.shape().data(), tensor.shape().size(), theirs(tensor.type()));
-}
-
-Result<Tensor> unwrap_tensor(const Ort::ConstValue& value) {
-  const auto info = value.GetTensorTypeAndShapeInfo();
-  const auto type = ours(info.GetElementType());
-  if (!type) return unsupported("the model gives an output of an element type that has no form in an answer");
-  const Shape shape = info.GetShape();
-  TRY(checked_element_count(shape));
-  Tensor tensor(*type, shape);
-  if (*type != ElementType::kString) {
-    if (tensor.size_bytes() > 0) std::memcpy(tensor.raw(), value.GetTensorRawData(), tensor.size_bytes());
-    return tensor;
-  }
-  for (std::size_t i = 0; i < tensor.strings().size(); ++i)
-    tensor.strings()[i] = value.GetStringTensorElement(i);
-  return tensor;
-}
-
-Result<Tensor> unwrap(const Ort::Value& value);
-
-/// A map's values in the order of its keys, as a row.
-Result<Tensor> unwrap_map(const Ort::Value& value) {
-  Ort::AllocatorWithDefaultOptions allocator;
-  ASSIGN_OR_RETURN(Tensor values, unwrap(value.GetValue(1, allocator)));
-  values.reshape({values.count()});
-  return values;
-}
-
-Result<Tensor> unwrap_sequence(const Ort::Value& value) {
-  Ort::AllocatorWithDefaultOptions allocator;
-  std::vector<Tensor> rows;
-  for (std::size_t i = 0; i < value.GetCount(); ++i) {
-    ASSIGN_OR_RETURN(Tensor row, unwrap(value.GetValue(static_cast<int>(i), allocator)));
-    if (!rows.empty() && (row.type() != rows.front().type() || row.count() != rows.front().count()))
-      return unsupported(
-          "the model gives a sequence whose entries differ in size, which has no form in an answer");
-    rows.push_back(std::move(row));
-  }
-  if (rows.empty()) return Tensor(ElementType::kFloat32, {0});
-  if (rows.front().type() == ElementType::kString)
-    return unsupported("the model gives a sequence of texts, which has no form in an answer");
-  const auto row_count = static_cast<std::int64_t>(rows.size());
-  Tensor all(rows.front().type(), {row_count, rows.front().count()});
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    if (rows[i].size_bytes() > 0)
-      std::memcpy(all.raw() + i * rows[i].size_bytes(), rows[i].raw(), rows[i].size_bytes());
-  return all;
-}
-
-Result<Tensor> unwrap(const Ort::Value& value) {
-  const auto kind = value.GetTypeInfo().GetONNXType();
-  if (kind == ONNX_TYPE_MAP) return unwrap_map(value);
-  if (kind == ONNX_TYPE_SEQUENCE) return unwrap_sequence(value);
-  if (kind == ONNX_TYPE_TENSOR) return unwrap_tensor(value.GetConst());
-  return unsupported("the model gives an output of a kind that has no form in an answer");
 }
 
 /// ONNX Runtime has no code for it: a layer that got no memory fails like one that got a wrong input. Its
@@ -184,7 +83,7 @@ class OnnxRuntimeSession final : public Session {
     } catch (const Ort::Exception& error) {
       if (is_out_of_memory(error)) return out_of_memory();
       return make_error(Code::kInvalidArgument,
-                        "the model could not run on this input: " + safe_message(error.what()), error.what());
+                        "the model could not run on this input: " + run_refusal(error.what()), error.what());
     } catch (const std::bad_alloc&) {
       return out_of_memory();
     }
@@ -236,6 +135,15 @@ constexpr std::uint8_t kIdentityModel[] = {
     0x12, 0x06, 0x0a, 0x04, 0x08, 0x01, 0x12, 0x00, 0x62, 0x0b, 0x0a, 0x01, 'y',  0x12, 0x06,
     0x0a, 0x04, 0x08, 0x01, 0x12, 0x00, 0x42, 0x04, 0x0a, 0x00, 0x10, 0x0d};
 
+/// A machine without this locale can't run the few operators that need it; opening such a model says so.
+void keep_text_locale() {
+  try {
+    static const std::locale kept(kTextLocale);
+  } catch (const std::runtime_error&) {
+    return;
+  }
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Session>> open_session(ByteView onnx_model, const EngineOptions& options) {
@@ -244,14 +152,16 @@ Result<std::unique_ptr<Session>> open_session(ByteView onnx_model, const EngineO
         std::make_unique<OnnxRuntimeSession>(onnx_model, session_options(options)));
   } catch (const Ort::Exception& error) {
     if (is_out_of_memory(error)) return out_of_memory();
-    return make_error(Code::kInvalidArgument,
-                      "ONNX Runtime does not take this model: " + safe_message(error.what()), error.what());
+    const bool is_missing = error.GetOrtErrorCode() == ORT_NOT_IMPLEMENTED;
+    return make_error(is_missing ? Code::kUnsupported : Code::kInvalidArgument, load_refusal(error.what()),
+                      error.what());
   } catch (const std::bad_alloc&) {
     return out_of_memory();
   }
 }
 
 Status warm_up_engine() {
+  keep_text_locale();
   ASSIGN_OR_RETURN(const auto session, open_session(kIdentityModel, EngineOptions{}));
   const Tensor input = Tensor::from_floats({}, {1.0F});
   ASSIGN_OR_RETURN(const auto outputs, session->run(std::span(&input, 1)));

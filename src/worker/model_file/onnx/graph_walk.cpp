@@ -3,9 +3,11 @@
 #include <google/protobuf/unknown_field_set.h>
 
 #include <map>
+#include <set>
 #include <vector>
 
 #include "base/limits.h"
+#include "worker/model_file/onnx/function_calls.h"
 #include "worker/model_file/text.h"
 
 namespace noren::worker {
@@ -14,6 +16,8 @@ namespace {
 /// Functions got attributes with values (FunctionProto.attribute_proto) after the messages that are used
 /// here.
 constexpr int kAttributeProtoField = 11;
+/// Our operators trust the translator that writes them.
+constexpr std::string_view kOwnDomain = "noren";
 
 /// The smallest number of bytes that an element takes, in eighths; 0 where it is unknown or text.
 std::int64_t element_bits(int type) {
@@ -42,6 +46,7 @@ class GraphWalk {
   explicit GraphWalk(OnnxFile& file) : file_(file) {}
 
   Status model(const onnx::ModelProto& model) {
+    TRY(check_function_calls(model));
     TRY(graph(model.graph()));
     for (const auto& function : model.functions()) TRY(this->function(function));
     for (const auto& training : model.training_info()) {
@@ -109,6 +114,12 @@ class GraphWalk {
                         "the model has more than " + std::to_string(limits::kFunctionsCount) + " nodes");
     }
     const bool is_standard = node.domain().empty() || node.domain() == "ai.onnx";
+    if (node.domain() == kOwnDomain) {
+      return unsupported("node " + quoted_name(node.name()) + " uses " + shown_name(node.op_type()) +
+                         " of the domain '" + std::string(kOwnDomain) +
+                         "', which is for translated .nnp models alone");
+    }
+    if (node.domain() == "ai.onnx.ml" && node.op_type() == "ZipMap") read_labels(node);
     const std::string type = shown_name(is_standard ? node.op_type() : node.domain() + "." + node.op_type());
     const std::string owner = "node " + quoted_name(node.name()) + " (" + type + ")";
     ++file_.operators_count[type];
@@ -119,6 +130,23 @@ class GraphWalk {
     }
     for (const auto& attribute : node.attribute()) TRY(this->attribute(attribute, owner));
     return Ok{};
+  }
+
+  /// The engine gives a map's entries in the order of their keys.
+  void read_labels(const onnx::NodeProto& node) {
+    if (node.output_size() != 1) return;
+    std::set<std::int64_t> numbers;
+    std::set<std::string> texts;
+    for (const auto& attribute : node.attribute()) {
+      if (attribute.name() == "classlabels_int64s")
+        numbers.insert(attribute.ints().begin(), attribute.ints().end());
+      if (attribute.name() == "classlabels_strings")
+        texts.insert(attribute.strings().begin(), attribute.strings().end());
+    }
+    std::vector<std::string>& labels = file_.labels[node.output(0)];
+    labels.clear();
+    for (const std::int64_t number : numbers) labels.push_back(std::to_string(number));
+    for (const std::string& text : texts) labels.push_back(shown_name(text));
   }
 
   std::int64_t scalars_of(const std::string& name) const {

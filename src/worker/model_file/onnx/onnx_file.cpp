@@ -24,13 +24,20 @@ struct TypeName {
 
 // The element types that can cross the API.
 constexpr TypeName kTypes[] = {
-    {onnx::TensorProto::FLOAT, ElementType::kFloat32},   {onnx::TensorProto::DOUBLE, ElementType::kFloat64},
-    {onnx::TensorProto::INT8, ElementType::kInt8},       {onnx::TensorProto::INT16, ElementType::kInt16},
-    {onnx::TensorProto::INT32, ElementType::kInt32},     {onnx::TensorProto::INT64, ElementType::kInt64},
-    {onnx::TensorProto::UINT8, ElementType::kUint8},     {onnx::TensorProto::UINT16, ElementType::kUint16},
-    {onnx::TensorProto::UINT32, ElementType::kUint32},   {onnx::TensorProto::UINT64, ElementType::kUint64},
-    {onnx::TensorProto::BOOL, ElementType::kBool},       {onnx::TensorProto::STRING, ElementType::kString},
+    {onnx::TensorProto::FLOAT, ElementType::kFloat32},
+    {onnx::TensorProto::DOUBLE, ElementType::kFloat64},
+    {onnx::TensorProto::INT8, ElementType::kInt8},
+    {onnx::TensorProto::INT16, ElementType::kInt16},
+    {onnx::TensorProto::INT32, ElementType::kInt32},
+    {onnx::TensorProto::INT64, ElementType::kInt64},
+    {onnx::TensorProto::UINT8, ElementType::kUint8},
+    {onnx::TensorProto::UINT16, ElementType::kUint16},
+    {onnx::TensorProto::UINT32, ElementType::kUint32},
+    {onnx::TensorProto::UINT64, ElementType::kUint64},
+    {onnx::TensorProto::BOOL, ElementType::kBool},
+    {onnx::TensorProto::STRING, ElementType::kString},
     {onnx::TensorProto::FLOAT16, ElementType::kFloat16},
+    {onnx::TensorProto::BFLOAT16, ElementType::kBfloat16},
 };
 
 const TypeName* find_type(int onnx_type) {
@@ -40,11 +47,30 @@ const TypeName* find_type(int onnx_type) {
   return nullptr;
 }
 
+/// Types that stay inside a model: their numbers in ONNX, whose messages here may be older than they are.
+constexpr std::pair<int, std::string_view> kInnerTypes[] = {{0, "undefined"},
+                                                            {14, "complex64"},
+                                                            {15, "complex128"},
+                                                            {17, "float8e4m3fn"},
+                                                            {18, "float8e4m3fnuz"},
+                                                            {19, "float8e5m2"},
+                                                            {20, "float8e5m2fnuz"},
+                                                            {21, "uint4"},
+                                                            {22, "int4"},
+                                                            {23, "float4e2m1"},
+                                                            {24, "float8e8m0"},
+                                                            {25, "uint2"},
+                                                            {26, "int2"}};
+
 std::string type_text(const onnx::TypeProto& type, int depth);
 
 std::string element_text(int onnx_type) {
-  const TypeName* row = find_type(onnx_type);
-  return row == nullptr ? "type " + std::to_string(onnx_type) : std::string(element_type_name(row->type));
+  if (const TypeName* row = find_type(onnx_type); row != nullptr)
+    return std::string(element_type_name(row->type));
+  for (const auto& [number, name] : kInnerTypes) {
+    if (number == onnx_type) return std::string(name);
+  }
+  return "type " + std::to_string(onnx_type);
 }
 
 std::string type_text(const onnx::TypeProto& type, int depth) {
@@ -72,15 +98,17 @@ Status read_shape(const onnx::TypeProto::Tensor& tensor, const std::string& owne
   }
   std::int64_t count = 1;
   for (const auto& dimension : tensor.shape().dim()) {
-    const bool is_fixed = dimension.has_dim_value() && dimension.dim_value() > 0;
+    // Some exporters write -1 for a free axis; 0 is a length like any other.
+    const bool is_fixed = dimension.has_dim_value() && dimension.dim_value() >= 0;
     const std::int64_t size = is_fixed ? dimension.dim_value() : 1;
-    if (size > limits::kTensorElementsCount / count) {
+    if (count != 0 && size > limits::kTensorElementsCount / count) {
       return make_error(Code::kTooLarge, owner + " has more than " +
                                              std::to_string(limits::kTensorElementsCount) + " numbers");
     }
     count *= size;
     port.shape.push_back(is_fixed ? size : -1);
     port.axis_names.push_back(shown_name(dimension.dim_param()));
+    port.axis_denotations.push_back(shown_name(dimension.denotation()));
   }
   return Ok{};
 }
@@ -99,10 +127,11 @@ Result<OnnxPort> port_of(const onnx::ValueInfoProto& value, const char* role) {
   const onnx::TypeProto::Tensor& tensor = value.type().tensor_type();
   const TypeName* type = find_type(tensor.elem_type());
   if (type == nullptr) {
-    return unsupported(owner + " has an element type that can't be sent or answered (" +
-                       std::to_string(tensor.elem_type()) + " in ONNX)");
+    return unsupported(owner + " has the element type " + element_text(tensor.elem_type()) +
+                       ", which has no form in a request or an answer; give the model a Cast to float there");
   }
   port.type = type->type;
+  port.denotation = shown_name(value.type().denotation());
   TRY(read_shape(tensor, owner, port));
   return port;
 }

@@ -21,6 +21,10 @@ struct OnnxPort {
   Shape shape;  ///< -1 for a free axis
   /// For each axis its symbolic name ("batch"), "" where it has none.
   std::vector<std::string> axis_names;
+  /// What the model calls it ("IMAGE") and its axes ("DATA_CHANNEL"), as the standard names them; "" for
+  /// none.
+  std::string denotation;
+  std::vector<std::string> axis_denotations;
   bool has_shape = true;  ///< false where the model does not even say the rank
   /// "sequence(map(int64,float32))" and the like, as the engine writes it; empty for tensors.
   std::string container;
@@ -34,7 +38,9 @@ struct OnnxFile {
   std::string producer;
   std::map<std::string, std::string> metadata;
   std::map<std::string, std::int64_t> operators_count;  ///< by type, subgraphs included
-  std::int64_t stored_scalars_count = 0;                ///< elements of all initializers
+  /// Outputs that are maps: their keys, in the order in which the answer has their values.
+  std::map<std::string, std::vector<std::string>> labels;
+  std::int64_t stored_scalars_count = 0;  ///< elements of all initializers
   /// Elements of initializers, counted at each node that uses them: what statistics show.
   std::int64_t cost_parameter_count = 0;
   /// The same and tensors in attributes (Constant): who decides by size takes this one.

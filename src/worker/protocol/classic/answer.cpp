@@ -1,3 +1,4 @@
+#include <bit>
 #include <charconv>
 #include <cstring>
 #include <set>
@@ -91,6 +92,10 @@ bool append_values(std::string& out, const Tensor& tensor) {
     case ElementType::kFloat16:
       return append_numbers<std::uint16_t>(
           out, tensor, [](char* to, std::uint16_t value) { return write_double(to, half_value(value)); });
+    case ElementType::kBfloat16:
+      return append_numbers<std::uint16_t>(out, tensor, [](char* to, std::uint16_t value) {
+        return write_double(to, std::bit_cast<float>(std::uint32_t{value} << 16));
+      });
     case ElementType::kString: break;
   }
   return false;

@@ -57,6 +57,11 @@ MediaTarget target_of(const InputSignature& input) {
   target.scale = input.image.scale;
   target.offset = input.image.offset;
   target.reverse_channels = input.image.reverse_channels;
+  target.grey = input.image.grey;
+  target.channels_count = input.image.channels_count;
+  target.height_count = input.image.height_count;
+  target.width_count = input.image.width_count;
+  target.sound = input.sound;
   return target;
 }
 

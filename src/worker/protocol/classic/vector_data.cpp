@@ -1,6 +1,7 @@
 #include "worker/protocol/classic/vector_data.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -18,6 +19,9 @@ constexpr std::int64_t kUnknown = -1;
 struct Half {
   std::uint16_t bits;
 };
+struct Brain {
+  std::uint16_t bits;
+};
 struct Truth {
   std::uint8_t value;
 };
@@ -28,19 +32,34 @@ Half half_of(double number) {
   if (std::isnan(number)) return {0x7E00};
   const double size = std::abs(number);
   if (size >= 65520.0) return {static_cast<std::uint16_t>(sign | 0x7C00)};
-  int exponent = 0;
-  std::frexp(size, &exponent);
-  exponent = std::max(exponent - 1, -14);
+  const int exponent = size < 0x1p-14 ? -14 : std::ilogb(size);
   // Whole steps of this exponent; 2048 of them are the first step of the next one, which the sum gives by
   // itself.
   const auto steps = static_cast<int>(std::nearbyint(std::ldexp(size, 10 - exponent)));
   return {static_cast<std::uint16_t>(sign | ((exponent + 14) * 1024 + steps))};
 }
 
+/// The nearest bfloat16, ties to even. By way of the float that is rounded to odd: it keeps, in its last bit,
+/// that something was cut off, so that rounding twice does not move a number across a tie.
+Brain brain_of(double number) {
+  if (std::isnan(number)) return {0x7FC0};
+  auto nearest = static_cast<float>(number);
+  auto bits = std::bit_cast<std::uint32_t>(nearest);
+  if (std::isfinite(nearest) && static_cast<double>(nearest) != number) {
+    if (std::abs(static_cast<double>(nearest)) > std::abs(number)) --bits;
+    bits |= 1;
+  }
+  if ((bits & 0x7F800000) == 0x7F800000) return {static_cast<std::uint16_t>(bits >> 16)};
+  bits += 0x7FFF + (bits >> 16 & 1);
+  return {static_cast<std::uint16_t>(bits >> 16)};
+}
+
 template <typename T>
 Result<T> from_double(double number) {
   if constexpr (std::is_same_v<T, Half>) {
     return half_of(number);
+  } else if constexpr (std::is_same_v<T, Brain>) {
+    return brain_of(number);
   } else if constexpr (std::is_same_v<T, Truth>) {
     return Truth{static_cast<std::uint8_t>(number != 0.0 ? 1 : 0)};
   } else if constexpr (std::is_floating_point_v<T>) {
@@ -66,13 +85,27 @@ bool read_exactly(std::string_view text, T& number) {
   }
 }
 
+/// What JSON has no number for, by the names that answers use: "nan" (a missing value), "inf", "-inf".
+std::optional<double> named_number(std::string_view text) {
+  const bool is_negative = text.starts_with('-');
+  if (is_negative || text.starts_with('+')) text.remove_prefix(1);
+  const auto is_named = [&](std::string_view name) {
+    return std::equal(text.begin(), text.end(), name.begin(), name.end(),
+                      [](char a, char b) { return (a | 0x20) == b; });
+  };
+  const double sign = is_negative ? -1.0 : 1.0;
+  if (is_named("nan")) return std::numeric_limits<double>::quiet_NaN();
+  if (is_named("inf") || is_named("infinity")) return sign * std::numeric_limits<double>::infinity();
+  return std::nullopt;
+}
+
 /// "5" counts as 5, as it does where the reference's library turns a list into an array.
 Result<double> double_of_text(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
   while (text.ends_with(' ')) text.remove_suffix(1);
-  const std::optional<double> number = double_of(text);
-  if (!number.has_value()) return invalid(quote(text) + " is not a number");
-  return *number;
+  if (const std::optional<double> number = double_of(text); number.has_value()) return *number;
+  if (const std::optional<double> number = named_number(text); number.has_value()) return *number;
+  return invalid(quote(text) + " is not a number");
 }
 
 template <typename T>
@@ -170,8 +203,9 @@ class ListReader {
   std::int64_t leaf_level_ = kUnknown;  ///< in how many lists the numbers stand
 };
 
-bool has_free_axis(const Shape& shape) {
-  return std::any_of(shape.begin(), shape.end(), [](auto n) { return n < 0; });
+bool has_free_axis(const InputSignature& input) {
+  const Shape& shape = input.shape;
+  return !input.has_shape || std::any_of(shape.begin(), shape.end(), [](auto n) { return n < 0; });
 }
 
 bool fits(const Shape& lists, const Shape& shape) {
@@ -179,17 +213,29 @@ bool fits(const Shape& lists, const Shape& shape) {
                     [](std::int64_t length, std::int64_t wanted) { return wanted < 0 || length == wanted; });
 }
 
+/// "?x3x?".
+std::string axes_text(const Shape& shape) {
+  std::string text;
+  for (const std::int64_t axis : shape)
+    text += (text.empty() ? "" : "x") + (axis < 0 ? std::string("?") : std::to_string(axis));
+  return text;
+}
+
 /// The full shape of an input with free axes: what the lists' own nesting says, else what the count leaves
 /// for one axis.
 Result<Shape> free_shape(const InputSignature& input, const Shape& lists, std::int64_t count) {
-  if (fits(lists, input.shape)) return lists;
+  if (!input.has_shape || fits(lists, input.shape)) return lists;
   const Shape sample = sample_shape(input);
   if (fits(lists, sample)) {
     Shape shape = lists;
     if (input.has_batch_axis) shape.insert(shape.begin(), 1);
     return shape;
   }
-  return fill_free_axis(input.shape, count);
+  auto filled = fill_free_axis(input.shape, count);
+  if (!filled.ok() && std::count(input.shape.begin(), input.shape.end(), -1) > 1)
+    return invalid("several axes of this input are free (" + axes_text(sample) +
+                   "): lists nested as its axes are say how long each is");
+  return filled;
 }
 
 Error wrong_count(const InputSignature& input, std::int64_t expected, std::int64_t given) {
@@ -201,7 +247,7 @@ Error wrong_count(const InputSignature& input, std::int64_t expected, std::int64
 template <typename T>
 Result<Tensor> read_as(const json::parser& parser, json::value value, const InputSignature& input,
                        std::size_t depth) {
-  const bool is_free = has_free_axis(input.shape);
+  const bool is_free = has_free_axis(input);
   std::int64_t expected = kUnknown;
   if (!is_free) {
     ASSIGN_OR_RETURN(expected, checked_element_count(input.shape));
@@ -260,17 +306,13 @@ auto with_type(ElementType type, Action action) {
     case ElementType::kUint64: return action(std::uint64_t{});
     case ElementType::kBool: return action(Truth{});
     case ElementType::kFloat16: return action(Half{});
+    case ElementType::kBfloat16: return action(Brain{});
     case ElementType::kString: break;
   }
   return action(std::string{});
 }
 
 }  // namespace
-
-Shape sample_shape(const InputSignature& input) {
-  if (!input.has_batch_axis || input.shape.empty()) return input.shape;
-  return {input.shape.begin() + 1, input.shape.end()};
-}
 
 Result<Tensor> read_vector(const json::parser& parser, json::value value, const InputSignature& input,
                            std::size_t depth) {

@@ -7,9 +7,6 @@
 
 namespace noren::worker {
 
-/// The shape of one sample: without the batch axis, where the input has one.
-Shape sample_shape(const InputSignature& input);
-
 /// A list, nested to any shape with lists of equal length, or one number, into a tensor of the input's full
 /// shape. Numbers are read as doubles and rounded to the input's type, whole numbers exactly; true and false
 /// count as 1 and 0; strings that are numbers count as those. `depth` is the value's own in the body.
