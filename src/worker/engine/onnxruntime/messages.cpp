@@ -28,9 +28,9 @@ std::string_view behind_last(std::string_view text, std::string_view mark) {
 std::string one_line(std::string_view text, std::size_t limit_bytes) {
   std::string line;
   for (const char c : text) {
-    const bool is_control = static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-    if (is_control && (line.empty() || line.back() == ' ')) continue;
-    line += is_control ? ' ' : c;
+    const bool is_blank = static_cast<unsigned char>(c) <= ' ' || c == 0x7F;
+    if (is_blank && (line.empty() || line.back() == ' ')) continue;
+    line += is_blank ? ' ' : c;
   }
   if (line.size() > limit_bytes) {
     std::size_t end = limit_bytes;
@@ -40,7 +40,6 @@ std::string one_line(std::string_view text, std::size_t limit_bytes) {
   }
   const auto is_idle = [](char c) { return c == ' ' || c == '.'; };
   while (!line.empty() && is_idle(line.back())) line.pop_back();
-  line.erase(0, line.find_first_not_of(' '));
   return line;
 }
 

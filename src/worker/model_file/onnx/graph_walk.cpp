@@ -46,14 +46,13 @@ class GraphWalk {
   explicit GraphWalk(OnnxFile& file) : file_(file) {}
 
   Status model(const onnx::ModelProto& model) {
-    TRY(check_function_calls(model));
     TRY(graph(model.graph()));
     for (const auto& function : model.functions()) TRY(this->function(function));
     for (const auto& training : model.training_info()) {
       TRY(graph(training.initialization()));
       TRY(graph(training.algorithm()));
     }
-    return Ok{};
+    return check_function_calls(model);
   }
 
  private:
