@@ -115,7 +115,8 @@ struct Program {
     verb->add_option("--key", o.key, "Keep this key, so that callers keep theirs")->type_name("OLD_KEY");
     verb->add_option(
             "--input", o.input_rules,
-            "How an image becomes an input of a plain ONNX model, such as x=image:rgb:1/255 (repeatable)")
+            "How a file becomes an input of a plain ONNX model, such as x=image:rgb:1/255 or x=audio:unit "
+            "(repeatable)")
         ->allow_extra_args(false)
         ->type_name("RULE");
     verb->add_flag("--keep-output-names", o.keep_output_names,

@@ -44,8 +44,8 @@ class Session {
   virtual Result<std::vector<Tensor>> run(std::span<const Tensor> inputs) = 0;
 };
 
-/// The one locale for texts: Unicode's letter case. Opened by warm_up_engine, so that a sandboxed child, which
-/// opens no file, still has it.
+/// The one locale for texts: Unicode's letter case. Opened by warm_up_engine, so that a sandboxed child,
+/// which opens no file, still has it.
 inline constexpr char kTextLocale[] = "C.UTF-8";
 
 /// Starts ONNX Runtime's environment (telemetry off, no global thread pool, our operators registered) and

@@ -45,9 +45,10 @@ const Word* find(const std::array<Word, N>& words, const std::string& written) {
 }
 
 /// Where the model names no input an image, the keys are meant for what looks like one.
-bool is_meant(const OnnxFile& file, const OnnxPort& port, bool looks_like_image) {
+bool is_meant(const OnnxFile& file, const OnnxPort& port, InputShape shape) {
   const auto is_named = [](const OnnxPort& each) { return lower(each.denotation) == "image"; };
-  return std::any_of(file.inputs.begin(), file.inputs.end(), is_named) ? is_named(port) : looks_like_image;
+  return std::any_of(file.inputs.begin(), file.inputs.end(), is_named) ? is_named(port)
+                                                                       : shape == InputShape::kOfPicture;
 }
 
 std::optional<FoundRule> standard_rule(const OnnxFile& file) {
@@ -99,11 +100,11 @@ std::string layout_word(const OnnxPort& port) {
 
 }  // namespace
 
-std::optional<FoundRule> rule_in_metadata(const OnnxFile& file, const OnnxPort& port, bool looks_like_image) {
+std::optional<FoundRule> rule_in_metadata(const OnnxFile& file, const OnnxPort& port, InputShape shape) {
   const std::string own_key = std::string(kOwnPrefix) + port.name;
   if (const auto own = file.metadata.find(own_key); own != file.metadata.end())
     return FoundRule{own->second, "metadata " + own_key};
-  if (!is_meant(file, port, looks_like_image)) return std::nullopt;
+  if (!is_meant(file, port, shape)) return std::nullopt;
   auto found = standard_rule(file);
   if (!found) found = yolo_rule(file);
   const std::string layout = layout_word(port);

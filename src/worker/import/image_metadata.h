@@ -2,6 +2,7 @@
 // to import. Pure; what it gives is an input rule, so that there is one reader of rules.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -14,9 +15,11 @@ struct FoundRule {
   std::string source;  ///< for people: "metadata Image.BitmapPixelFormat"
 };
 
+enum class InputShape : std::uint8_t { kOfPicture, kOther };
+
 /// Looked for, the first wins: "noren.input.NAME"; the ONNX standard's Image.* keys, which Windows ML and its
-/// converters write; the keys of YOLO exporters. `looks_like_image`: the input's shape is one of a picture.
-std::optional<FoundRule> rule_in_metadata(const OnnxFile& file, const OnnxPort& port, bool looks_like_image);
+/// converters write; the keys of YOLO exporters. `shape` matters where the model names no input an image.
+std::optional<FoundRule> rule_in_metadata(const OnnxFile& file, const OnnxPort& port, InputShape shape);
 
 /// A sentence where the metadata asks for something that is not done; empty where there is nothing.
 std::string unheeded_metadata(const OnnxFile& file);

@@ -61,20 +61,20 @@ Result<InputSignature> input_of(const OnnxFile& file, const OnnxPort& port) {
   return input;
 }
 
-bool looks_like_image(const InputSignature& input) {
+InputShape shape_of(const InputSignature& input) {
   const Shape sample = sample_shape(input);
   const std::int64_t channels = image_channels_of(sample, input.image.layout);
   const bool is_pixel_type = input.type == ElementType::kFloat32 || input.type == ElementType::kFloat16 ||
                              input.type == ElementType::kFloat64 || input.type == ElementType::kBfloat16 ||
                              input.type == ElementType::kUint8;
-  return is_pixel_type && sample.size() >= 3 &&
-         (channels == -1 || channels == 1 || channels == 3 || channels == 4);
+  const bool has_channels = channels == -1 || channels == 1 || channels == 3 || channels == 4;
+  return is_pixel_type && sample.size() >= 3 && has_channels ? InputShape::kOfPicture : InputShape::kOther;
 }
 
 /// Rules that the model itself carries. One that does not fit its input is said, not obeyed; ours must fit.
 Status apply_metadata(const OnnxFile& file, const OnnxPort& port, InputSignature& input,
                       OnnxSignature& result) {
-  const auto found = rule_in_metadata(file, port, looks_like_image(input));
+  const auto found = rule_in_metadata(file, port, shape_of(input));
   if (!found) return Ok{};
   InputSignature changed = input;
   const Status applied = apply_input_rule(port.name + "=" + found->text, found->text, changed);

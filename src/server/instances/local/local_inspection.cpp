@@ -57,7 +57,7 @@ Status InspectingChild::on_frame(link::Frame& frame, ByteView payload) {
 }
 
 Result<Inspection> InspectingChild::result(const ChildEnd& end) {
-  if (overdue_) return make_error(Code::kDeadlineExceeded, "reading the file took too long");
+  if (overdue_) return make_error(Code::kDeadlineExceeded, "the model could not be read and tried in time");
   if (refusal_.has_value()) return std::move(*refusal_);
   if (end.host_lost) return make_error(Code::kUnavailable, "the import was interrupted, please try again");
   if (!description_.has_value() || !end.broken.empty())

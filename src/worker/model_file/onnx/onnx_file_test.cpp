@@ -216,6 +216,85 @@ TEST(OnnxFile, PortsMustBePossible) {
   EXPECT_THAT(refusal(model), HasSubstr("no output"));
 }
 
+TEST(OnnxFile, LengthsOfZeroAreLengths) {
+  onnx::ModelProto model = small_model();
+  auto* shape =
+      model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape();
+  shape->mutable_dim(0)->set_dim_value(0);
+  EXPECT_EQ(read(model)->inputs[0].shape, (Shape{0, 3}));
+  shape->mutable_dim(0)->set_dim_value(-1);
+  EXPECT_EQ(read(model)->inputs[0].shape, (Shape{-1, 3}));
+}
+
+TEST(OnnxFile, MapsSayTheirKeysInTheEnginesOrder) {
+  onnx::ModelProto model = small_model();
+  auto* map = add_node(model.mutable_graph(), "ZipMap", {"y"}, "z");
+  map->set_domain("ai.onnx.ml");
+  auto* labels = map->add_attribute();
+  labels->set_name("classlabels_int64s");
+  for (const int label : {10, 9}) labels->add_ints(label);
+  EXPECT_EQ(read(model)->labels.at("z"), (std::vector<std::string>{"9", "10"}));
+  labels->set_name("classlabels_strings");
+  for (const char* label : {"b", "a"}) labels->add_strings(label);
+  EXPECT_EQ(read(model)->labels.at("z"), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST(OnnxFile, OurOwnOperatorsAreNotForUploads) {
+  onnx::ModelProto model = small_model();
+  model.mutable_graph()->mutable_node(0)->set_domain("noren");
+  EXPECT_THAT(refusal(model), HasSubstr("uses MatMul of the domain 'noren'"));
+}
+
+/// A function of the domain "f" whose nodes call these.
+onnx::FunctionProto* add_function(onnx::ModelProto& model, const std::string& name,
+                                  const std::vector<std::string>& called) {
+  auto* function = model.add_functions();
+  function->set_domain("f");
+  function->set_name(name);
+  for (const std::string& each : called) {
+    auto* node = function->add_node();
+    node->set_op_type(each);
+    node->set_domain("f");
+  }
+  return function;
+}
+
+TEST(OnnxFile, FunctionsMustEnd) {
+  onnx::ModelProto model = small_model();
+  add_function(model, "a", {"b"});
+  add_function(model, "b", {"a"});
+  EXPECT_THAT(refusal(model), HasSubstr("calls itself"));
+  model = small_model();
+  add_function(model, "a", {"a0"});
+  for (std::size_t i = 0; i < limits::kFunctionCallsDepth; ++i)
+    add_function(model, "a" + std::to_string(i), {"a" + std::to_string(i + 1)});
+  EXPECT_TRUE(read(model).ok());
+  add_function(model, "a" + std::to_string(limits::kFunctionCallsDepth), {"end"});
+  add_function(model, "end", {});
+  EXPECT_THAT(refusal(model), HasSubstr("functions deep"));
+}
+
+TEST(OnnxFile, FunctionsMustNotUnfoldWithoutEnd) {
+  // Each doubles the one below: 65,534 nodes for the one numbered 15.
+  onnx::ModelProto model = small_model();
+  add_function(model, "f0", {});
+  for (int i = 1; i <= 15; ++i)
+    add_function(model, "f" + std::to_string(i), {"f" + std::to_string(i - 1), "f" + std::to_string(i - 1)});
+  EXPECT_TRUE(read(model).ok());
+  add_function(model, "f16", {"f15", "f15"});
+  EXPECT_THAT(refusal(model), HasSubstr("unfold to more than 100000 nodes"));
+  // What a graph inside a node calls counts too.
+  auto* attribute = model.mutable_graph()->mutable_node(0)->add_attribute();
+  attribute->set_name("body");
+  model.mutable_functions()->RemoveLast();
+  for (int i = 0; i < 2; ++i) {
+    auto* node = attribute->mutable_g()->add_node();
+    node->set_op_type("f15");
+    node->set_domain("f");
+  }
+  EXPECT_THAT(refusal(model), HasSubstr("unfold to more than 100000 nodes"));
+}
+
 TEST(OnnxFile, OtherFilesAreRefused) {
   EXPECT_FALSE(read_onnx({}).ok());
   EXPECT_FALSE(read_onnx(bytes_of("hello, this is text")).ok());

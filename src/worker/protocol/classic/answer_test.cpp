@@ -66,6 +66,8 @@ TEST(Answer, EveryElementType) {
   EXPECT_EQ(data_of(tensor_of<std::uint16_t>(ElementType::kFloat16,
                                              {0x3C00, 0xC000, 0x7C00, 0x0001, 0x7BFF, 0x3555})),
             "\"1.0, -2.0, inf, 5.960464477539063e-08, 65504.0, 0.333251953125\"");
+  EXPECT_EQ(data_of(tensor_of<std::uint16_t>(ElementType::kBfloat16, {0x3F80, 0x3DCD, 0xFF80})),
+            "\"1.0, 0.10009765625, -inf\"");
 }
 
 TEST(Answer, StringsAreAList) {

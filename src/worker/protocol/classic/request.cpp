@@ -119,6 +119,9 @@ Result<Tensor> ClassicParser::State::read_file(json::value value, const InputSig
   CHECK(text.size() >= 2);
   TRY(decode_base64(text.substr(1, text.size() - 2), file));
   if (file.empty()) return invalid("data is empty");
+  if (input.type == ElementType::kString) return invalid("the input takes strings, not files");
+  if (!input.has_shape)
+    return invalid("the model does not say the shape of this input: it takes numbers alone");
   ASSIGN_OR_RETURN(Tensor samples, decode_media(media, file, target_of(input)));
   if (input.has_batch_axis) {
     Shape shape = samples.shape();

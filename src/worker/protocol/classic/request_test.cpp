@@ -143,6 +143,14 @@ TEST(ClassicRequest, TheOtherElementTypes) {
       std::vector<std::uint16_t>({0xFC00, 0x0001}));
   EXPECT_EQ(values_of<std::uint16_t>(take(ElementType::kFloat16, "[6.1e-05, -1e-9]")->inputs[0]),
             std::vector<std::uint16_t>({0x03FF, 0x8000}));
+  EXPECT_EQ(values_of<std::uint16_t>(take(ElementType::kFloat16, "[0, -0.0]")->inputs[0]),
+            std::vector<std::uint16_t>({0x0000, 0x8000}));
+  EXPECT_EQ(values_of<std::uint16_t>(take(ElementType::kBfloat16, "[0.1, 1e300]")->inputs[0]),
+            std::vector<std::uint16_t>({0x3DCD, 0x7F80}));
+  EXPECT_EQ(
+      values_of<std::uint16_t>(take(ElementType::kBfloat16, "[1.00390625, 1.0039062500000002]")->inputs[0]),
+      std::vector<std::uint16_t>({0x3F80, 0x3F81}))
+      << "half way to even, and no rounding on the way there";
   EXPECT_EQ(take(ElementType::kString, "[[\"a\\n\",\"猫\"]]")->inputs[0].strings(),
             std::vector<std::string>({"a\n", "猫"}));
   for (const auto& [type, data] : {std::pair{ElementType::kInt8, "[128, 0]"},
@@ -154,6 +162,19 @@ TEST(ClassicRequest, TheOtherElementTypes) {
                                    {ElementType::kInt32, "[1e400, 0]"},
                                    {ElementType::kString, "[1, 2]"}})
     EXPECT_FALSE(take(type, data).ok()) << element_type_name(type) << " " << data;
+}
+
+TEST(ClassicRequest, NumbersThatJsonHasNotAreNamed) {
+  const auto parsed =
+      parse(model_of({input_of("x", "x", {1, 4})}), vector_body("[\"nan\", \"inf\", \"-Infinity\", 1]"));
+  ASSERT_TRUE(parsed.ok()) << parsed.error().text;
+  const float* values = parsed->inputs[0].data<float>();
+  EXPECT_TRUE(std::isnan(values[0]));
+  EXPECT_EQ(values[1], std::numeric_limits<float>::infinity());
+  EXPECT_EQ(values[2], -std::numeric_limits<float>::infinity());
+  EXPECT_FALSE(
+      parse(model_of({input_of("x", "x", {1}, ElementType::kInt64)}), vector_body("[\"nan\"]")).ok());
+  EXPECT_FALSE(parse(model_of({input_of("x", "x", {1})}), vector_body("[\"nano\"]")).ok());
 }
 
 TEST(ClassicRequest, FreeAxesTakeTheListsShape) {

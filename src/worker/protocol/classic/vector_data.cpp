@@ -322,7 +322,6 @@ Result<Tensor> read_vector(const json::parser& parser, json::value value, const 
 
 Result<Tensor> convert_samples(Tensor samples, const InputSignature& input) {
   if (input.type == ElementType::kFloat32) return samples;
-  if (input.type == ElementType::kString) return invalid("the input takes strings, not files");
   Tensor converted(input.type, samples.shape());
   with_type(input.type, [&](auto zero) {
     if constexpr (!std::is_same_v<decltype(zero), std::string>)
