@@ -20,6 +20,8 @@ help() {
   format                    clang-format on every C++ file
   bench [NAME…]             measure beside other servers and the limits: a short selection, "all", or by name;
                             "bench soak [SECONDS]": load with faults (docs/benchmarks.md)
+  bench models [NETWORK…]   measure translated models, beside the reference and its own export
+                            (NOREN_NNABLA_PYTHON names a Python 3.10 for the reference)
   fuzz [SECONDS]            run the fuzz targets
   docs                      write the generated pages of docs/
   bootstrap [GROUP…]        install what a fresh Debian 12 lacks: build test lint bench fuzz
@@ -157,6 +159,12 @@ format() {
 bench() {
   [ -f tests/bench/bench.py ] || not_there_yet "the benchmark (tests/bench)"
   need build bench
+  if [ "${1:-}" = models ]; then
+    shift
+    build noren_bench_models
+    "$python" tests/bench/models.py "$@"
+    return
+  fi
   build
   "$python" tests/bench/bench.py "$@"
 }

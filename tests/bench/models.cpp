@@ -77,7 +77,7 @@ Result<Subject> open(const std::filesystem::path& folder, const std::string& nam
     ASSIGN_OR_RETURN(const Package package, decode_package(subject.bytes));
     subject.model = package.models.at(0);
   }
-  ASSIGN_OR_RETURN(subject.session, open_session(subject.model, EngineOptions{}));
+  ASSIGN_OR_RETURN(subject.session, open_session(subject.model, {.input_shapes = InputShapes::kFew}));
   if (subject.session->inputs().size() != 1) return invalid(name + " does not have one input");
   ASSIGN_OR_RETURN(Tensor input, read_tensor(folder / (name + ".input"), subject.session->inputs()[0].shape));
   subject.inputs.push_back(std::move(input));

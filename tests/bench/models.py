@@ -3,13 +3,12 @@
 
     ./do bench models [--rounds N] [--seconds S] [NAME…]
 
-The networks come from the reference itself: NOREN_NNABLA_PYTHON names a Python 3.10 that may make an environment
-in build/ for it. Without one, the networks of an earlier run are used and the reference's column is left out. The
-columns take turns in rounds on one core; printed are the medians over the rounds, in microseconds, and the ratios
-(in brackets: of the best rounds).
+The networks come from the reference itself: NOREN_NNABLA_PYTHON names a Python 3.10 that may make an
+environment in build/ for it. Without one, the networks of an earlier run are used and the reference's
+column is left out. The columns take turns in rounds on one core; printed are the medians over the rounds, in
+microseconds, and the ratios (in brackets: of the best rounds).
 """
 import argparse
-import math
 import os
 import pathlib
 import statistics
@@ -49,8 +48,8 @@ def make_networks(python):
     if all((FOLDER / f"{name}.output").exists() for name in JUDGED + EXTRA):
         return
     if python is None:
-        sys.exit("there are no networks yet: they are made with the reference, in Python 3.10; say where that is, "
-                 "for example NOREN_NNABLA_PYTHON=$HOME/.pyenv/versions/3.10.13/bin/python ./do bench models")
+        sys.exit("there are no networks yet: they are made with the reference, in Python 3.10; say where "
+                 "that is, for example NOREN_NNABLA_PYTHON=/usr/local/bin/python3.10 ./do bench models")
     FOLDER.mkdir(parents=True, exist_ok=True)
     subprocess.run([python, HERE / "reference.py", "make", FOLDER], check=True, stdout=subprocess.DEVNULL)
 
@@ -88,7 +87,16 @@ def measure(name, columns, options):
 
 
 def ratio(times, column, function):
-    return function(times[column]) / function(times["noren"]) if column in times else math.nan
+    return function(times[column]) / function(times["noren"])
+
+
+def cells_of(times):
+    """The medians of the three columns, then the two ratios; a dash where a column is missing."""
+    for column in ("noren", "export", "reference"):
+        yield f"{statistics.median(times[column]):10.1f}" if column in times else f"{'-':>10}"
+    for column in ("export", "reference"):
+        yield (f"  {ratio(times, column, statistics.median):6.2f} ({ratio(times, column, min):6.2f})"
+               if column in times else f"  {'-':>15}")
 
 
 def main():
@@ -101,8 +109,8 @@ def main():
     make_networks(python)
     engine = Child(ROOT / "build" / "bin" / "noren_bench_models", FOLDER)
     reference = python and Child(python, HERE / "reference.py", "time", FOLDER)
-    gains, rows = [], []
-    print(f"{'network':10} {'Noren':>10} {'export':>10} {'reference':>10}   x export        x reference")
+    gains = []
+    print(f"{'network':10} {'Noren':>10} {'export':>10} {'reference':>10}         x export      x reference")
     for name in options.names:
         columns = {"noren": (engine, ["published"])}
         if (FOLDER / f"{name}.onnx").exists():
@@ -110,15 +118,12 @@ def main():
         if reference:
             columns["reference"] = (reference, [])
         times = measure(name, columns, options)
-        medians = {column: statistics.median(values) for column, values in times.items()}
-        cells = [f"{medians.get(column, math.nan):10.1f}" for column in ("noren", "export", "reference")]
-        ratios = [f"{ratio(times, column, statistics.median):5.2f} ({ratio(times, column, min):5.2f})"
-                  for column in ("export", "reference")]
-        print(f"{name:10} {' '.join(cells)}   {'   '.join(ratios)}", flush=True)
+        print(f"{name:10} {' '.join(cells_of(times))}", flush=True)
         if name in JUDGED and reference:
             gains.append(ratio(times, "reference", statistics.median))
     if gains:
-        print(f"geometric mean over {len(gains)} networks: {statistics.geometric_mean(gains):.2f} x the reference")
+        print(f"geometric mean over {len(gains)} networks: "
+              f"{statistics.geometric_mean(gains):.2f} x the reference")
     engine.stop()
     if reference:
         reference.stop()

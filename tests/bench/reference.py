@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
 """The reference's side of ./do bench models; runs in a Python 3.10 environment (requirements-reference.txt).
 
-    reference.py make FOLDER    writes NAME.nnp, NAME.onnx (the reference's own export), NAME.input, NAME.output
-    reference.py time FOLDER    reads "NAME SECONDS" lines, answers each with the nanoseconds of one forward run
+    reference.py make FOLDER    writes NAME.nnp, NAME.onnx (its own export), NAME.input, NAME.output
+    reference.py time FOLDER    answers each line "NAME SECONDS" with the nanoseconds of one forward run
 """
 import pathlib
 import sys
 import time
+import zipfile
 
 import nnabla as nn
 import nnabla.functions as F
 import nnabla.parametric_functions as PF
 import numpy as np
 from google.protobuf import text_format
+from nnabla.logger import logger
 from nnabla.utils import nnabla_pb2, nnp_graph
+from nnabla.utils.converter.nnabla import NnpImporter
+from nnabla.utils.converter.onnx import OnnxExporter
 from nnabla.utils.save import save
 
 BATCH_STATISTICS_SEED = 20
@@ -66,7 +70,8 @@ def separable(h, channels, stride, name):
 
 def mobilenet(x):
     h = F.relu6(convolution(x, 32, 3, "c1", 2))
-    blocks = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)] + [(512, 1)] * 5 + [(1024, 2), (1024, 1)]
+    blocks = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)]
+    blocks += [(512, 1)] * 5 + [(1024, 2), (1024, 1)]
     for index, (channels, stride) in enumerate(blocks):
         h = separable(h, channels, stride, f"b{index}")
     return F.softmax(PF.affine(F.global_average_pooling(h), 1000, name="fc"))
@@ -123,7 +128,8 @@ class Loop:
         function = self.network.function.add(name=output, type=kind, input=inputs, output=[output])
         if repeat:
             function.repeat_id.append(repeat)
-        snake = {"Affine": "affine", "Concatenate": "concatenate", "Slice": "slice", "Softmax": "softmax"}.get(kind, "recurrent")
+        has_own = kind in ("Affine", "Concatenate", "Slice", "Softmax")
+        snake = kind.lower() if has_own else "recurrent"
         for key, value in arguments.items():
             field = getattr(function, snake + "_param")
             if isinstance(value, list):
@@ -157,8 +163,8 @@ class Loop:
         """The last step's answer decides: the console's usual end of such a network."""
         self.function("RecurrentOutput", [last], "steps", (-1, STEPS, HIDDEN), None, axis=1, repeat_id="R",
                       length=STEPS)
-        self.function("Slice", ["steps"], "last", (-1, 1, HIDDEN), None, start=[STEPS - 1, 0], stop=[STEPS, HIDDEN],
-                      step=[1, 1])
+        self.function("Slice", ["steps"], "last", (-1, 1, HIDDEN), None, start=[STEPS - 1, 0],
+                      stop=[STEPS, HIDDEN], step=[1, 1])
         self.affine("last", "logits", HIDDEN, 10, None)
         self.function("Softmax", ["logits"], "y", (-1, 10), None, axis=1)
         executor = self.file.executor.add(name="runtime", network_name="network")
@@ -175,7 +181,6 @@ class Loop:
 
 
 def write_nnp(path, file):
-    import zipfile
     parameters = nnabla_pb2.NNablaProtoBuf()
     parameters.parameter.extend(file.parameter)
     del file.parameter[:]
@@ -231,13 +236,12 @@ def make_layers(name, path):
     x = nn.Variable(shape)
     y = network(x)
     spread_statistics()
-    save(str(path), {"networks": [{"name": "network", "batch_size": 1, "outputs": {"y": y}, "names": {"x": x}}],
-                     "executors": [{"name": "runtime", "network": "network", "data": ["x"], "output": ["y"]}]})
+    contents = {"name": "network", "batch_size": 1, "outputs": {"y": y}, "names": {"x": x}}
+    executor = {"name": "runtime", "network": "network", "data": ["x"], "output": ["y"]}
+    save(str(path), {"networks": [contents], "executors": [executor]})
 
 
 def export(path):
-    from nnabla.utils.converter.nnabla import NnpImporter
-    from nnabla.utils.converter.onnx import OnnxExporter
     OnnxExporter(NnpImporter(str(path), expand_network=True).execute(), 1, -1).execute(
         str(path.with_suffix(".onnx")))
 
@@ -282,9 +286,11 @@ def serve_times(folder):
         name, seconds = line.split()
         if name not in loaded:
             loaded[name] = load(folder / f"{name}.nnp")
-            loaded[name][0].d = np.fromfile(folder / f"{name}.input", np.float32).reshape(loaded[name][0].shape)
+            x = loaded[name][0]
+            x.d = np.fromfile(folder / f"{name}.input", np.float32).reshape(x.shape)
         print(forward_ns(loaded[name][1], float(seconds)), flush=True)
 
 
 if __name__ == "__main__":
+    logger.setLevel("WARNING")
     {"make": make, "time": serve_times}[sys.argv[1]](pathlib.Path(sys.argv[2]))

@@ -17,10 +17,14 @@ namespace noren::worker {
 
 enum class Device : std::uint8_t { kCpu, kCuda };
 
+/// Whether a session meets few shapes of inputs, so that it pays to plan the memory of a run for each.
+enum class InputShapes : std::uint8_t { kAny, kFew };
+
 struct EngineOptions {
   int threads_count = 1;
   Device device = Device::kCpu;
   std::int64_t device_memory_limit_bytes = 0;  ///< 0: no limit; CUDA only
+  InputShapes input_shapes = InputShapes::kAny;
 };
 
 /// A named tensor of a graph. -1 in the shape: free.

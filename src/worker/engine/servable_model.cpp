@@ -94,6 +94,14 @@ const ModelSignature& ServableModel::signature() const { return state_->package.
 
 namespace {
 
+/// Whether callers choose the length of an axis other than the batch.
+bool has_free_axis(const ExecutorSignature& executor) {
+  return std::any_of(executor.inputs.begin(), executor.inputs.end(), [](const InputSignature& input) {
+    return std::any_of(input.shape.begin(), input.shape.end(),
+                       [](std::int64_t length) { return length < 0; });
+  });
+}
+
 template <typename Ports, typename Signatures>
 Result<std::vector<std::size_t>> match(const Ports& ports, const Signatures& signatures) {
   std::vector<std::size_t> order;
@@ -111,8 +119,10 @@ Result<std::vector<std::size_t>> match(const Ports& ports, const Signatures& sig
 Status ServableModel::prepare(std::size_t executor_index) {
   CHECK(executor_index < state_->sessions.size());
   if (state_->sessions[executor_index] != nullptr) return Ok{};
-  ASSIGN_OR_RETURN(auto session, open_session(state_->package.models[executor_index], state_->options));
   const ExecutorSignature& executor = signature().executors[executor_index];
+  EngineOptions options = state_->options;
+  if (!has_free_axis(executor)) options.input_shapes = InputShapes::kFew;
+  ASSIGN_OR_RETURN(auto session, open_session(state_->package.models[executor_index], options));
   ASSIGN_OR_RETURN(state_->input_order[executor_index], match(session->inputs(), executor.inputs));
   ASSIGN_OR_RETURN(state_->output_order[executor_index], match(session->outputs(), executor.outputs));
   if (session->inputs().size() != executor.inputs.size())
@@ -125,8 +135,13 @@ Result<std::vector<Tensor>> ServableModel::run(std::size_t executor_index, std::
   TRY(prepare(executor_index));
   const ExecutorSignature& executor = signature().executors[executor_index];
   CHECK(inputs.size() == executor.inputs.size());
-  std::vector<Tensor> ordered(inputs.size());
-  for (std::size_t i = 0; i < inputs.size(); ++i) ordered[state_->input_order[executor_index][i]] = inputs[i];
+  std::vector<Tensor> reordered;
+  const std::vector<std::size_t>& order = state_->input_order[executor_index];
+  if (!std::is_sorted(order.begin(), order.end())) {
+    reordered.resize(inputs.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i) reordered[order[i]] = inputs[i];
+  }
+  const std::span<const Tensor> ordered = reordered.empty() ? inputs : std::span<const Tensor>(reordered);
   Session& session = *state_->sessions[executor_index];
   ASSIGN_OR_RETURN(std::vector<Tensor> results, session.run(ordered));
   const bool combine = executor.evaluations_count > 1 && executor.evaluation_mode != EvaluationMode::kLast;
@@ -138,9 +153,11 @@ Result<std::vector<Tensor>> ServableModel::run(std::size_t executor_index, std::
     if (combine) evaluations.add(results);
   }
   if (combine) evaluations.finish(executor.evaluation_mode, results);
+  const std::vector<std::size_t>& positions = state_->output_order[executor_index];
+  if (positions.size() == results.size() && std::is_sorted(positions.begin(), positions.end()))
+    return results;
   std::vector<Tensor> outputs;
-  for (const std::size_t position : state_->output_order[executor_index])
-    outputs.push_back(results[position]);
+  for (const std::size_t position : positions) outputs.push_back(results[position]);
   return outputs;
 }
 

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <cstring>
 #include <optional>
 
@@ -16,19 +17,33 @@ bool is_float(const onnx::TensorProto& tensor) {
   return tensor.data_type() == onnx::TensorProto::FLOAT && tensor.has_raw_data();
 }
 
-std::int64_t attribute_or(const onnx::NodeProto& node, const char* name, std::int64_t fallback) {
-  for (const auto& attribute : node.attribute())
-    if (attribute.name() == name) return attribute.i();
-  return fallback;
-}
+enum class Kind : std::uint8_t { kConvolution, kDeconvolution, kProduct };
 
-/// A layer whose outputs are channels: y = W x + b, one row (Conv) or column (Gemm) of W for each channel.
+/// A layer whose outputs are channels: y = W x + b, some numbers of W for each channel.
 struct Weighted {
   onnx::NodeProto* node = nullptr;
   onnx::TensorProto* weight = nullptr;
+  Kind kind = Kind::kConvolution;
   std::int64_t channels = 0;
   std::int64_t rank = 0;  ///< of the output
-  bool channel_is_first = true;
+
+  /// The channel of a number of the weight: (channels, inputs, kernel…) of a convolution, (inputs, channels
+  /// of a group, kernel…) of a deconvolution, (inputs, channels) of a product.
+  std::int64_t channel_of(std::int64_t place) const {
+    const auto& dims = weight->dims();
+    if (kind == Kind::kProduct) return place % channels;
+    std::int64_t kernel = 1;
+    for (int i = 2; i < dims.size(); ++i) kernel *= dims[i];
+    if (kind == Kind::kConvolution) return place / (dims[1] * kernel);
+    const std::int64_t input = place / (dims[1] * kernel);
+    const std::int64_t inputs_of_group = dims[0] / (channels / dims[1]);
+    return input / inputs_of_group * dims[1] + place / kernel % dims[1];
+  }
+};
+
+/// What a channel becomes: scale * y + shift.
+struct Scaling {
+  std::vector<double> scale, shift;
 };
 
 class ChannelFolder {
@@ -47,22 +62,25 @@ class ChannelFolder {
 
  private:
   std::optional<Weighted> weighted_of(onnx::NodeProto& node) const {
-    const bool is_conv = node.op_type() == "Conv", is_gemm = node.op_type() == "Gemm";
-    if (!node.domain().empty() || (!is_conv && !is_gemm) || node.input_size() < 2) return std::nullopt;
+    const std::string& op = node.op_type();
+    if (!node.domain().empty() || (op != "Conv" && op != "ConvTranspose" && op != "Gemm") ||
+        node.input_size() < 2)
+      return std::nullopt;
     const auto weight = index_.constants.find(node.input(1));
     if (weight == index_.constants.end() || !is_float(*weight->second)) return std::nullopt;
     // A weight that several layers share must not change under the others.
     if (index_.readers.at(node.input(1)).size() != 1) return std::nullopt;
-    Weighted weighted{&node, weight->second};
     const auto& dims = weight->second->dims();
-    if (is_gemm &&
-        (attribute_or(node, "transA", 0) != 0 || attribute_or(node, "transB", 0) != 0 || dims.size() != 2))
-      return std::nullopt;
-    for (const auto& attribute : node.attribute())
-      if (attribute.name() == "alpha" || attribute.name() == "beta") return std::nullopt;
-    weighted.channel_is_first = is_conv;
-    weighted.channels = is_conv ? dims[0] : dims[1];
-    weighted.rank = is_conv ? dims.size() : 2;
+    Weighted weighted{.node = &node, .weight = weight->second, .channels = dims[0], .rank = dims.size()};
+    if (op == "Gemm") {
+      if (node.attribute_size() > 0 || dims.size() != 2) return std::nullopt;
+      weighted.kind = Kind::kProduct;
+      weighted.channels = dims[1];
+    }
+    if (op == "ConvTranspose") {
+      weighted.kind = Kind::kDeconvolution;
+      weighted.channels = dims[1] * attribute_or(node, "group", 1);
+    }
     if (node.input_size() > 2 && !node.input(2).empty()) {
       const auto bias = index_.constants.find(node.input(2));
       if (bias == index_.constants.end() || !is_float(*bias->second) ||
@@ -74,7 +92,7 @@ class ChannelFolder {
 
   /// The constant operand as one number a channel; nothing where it varies along another axis, or widens the
   /// output.
-  std::optional<std::vector<float>> per_channel(const Weighted& weighted, const std::string& name) const {
+  std::optional<std::vector<double>> per_channel(const Weighted& weighted, const std::string& name) const {
     const auto found = index_.constants.find(name);
     if (found == index_.constants.end() || !is_float(*found->second)) return std::nullopt;
     const auto& dims = found->second->dims();
@@ -83,26 +101,59 @@ class ChannelFolder {
       const bool is_channel_axis = i + weighted.rank - dims.size() == 1;
       if (dims[i] != 1 && !(is_channel_axis && dims[i] == weighted.channels)) return std::nullopt;
     }
-    std::vector<float> values = floats_of(*found->second);
+    const std::vector<float> floats = floats_of(*found->second);
+    std::vector<double> values(floats.begin(), floats.end());
     if (values.size() == 1) values.assign(static_cast<std::size_t>(weighted.channels), values[0]);
     if (static_cast<std::int64_t>(values.size()) != weighted.channels) return std::nullopt;
     return values;
   }
 
-  bool fold(const Weighted& weighted, onnx::NodeProto& next) {
+  std::optional<Scaling> normalization_of(const Weighted& weighted, const onnx::NodeProto& node) const {
+    if (node.input_size() != 5 || node.output_size() != 1 || attribute_or(node, "training_mode", 0) != 0)
+      return std::nullopt;
+    std::vector<std::vector<float>> values;
+    for (int i = 1; i < 5; ++i) {
+      const auto found = index_.constants.find(node.input(i));
+      if (found == index_.constants.end() || !is_float(*found->second)) return std::nullopt;
+      values.push_back(floats_of(*found->second));
+      if (static_cast<std::int64_t>(values.back().size()) != weighted.channels) return std::nullopt;
+    }
+    double epsilon = 1e-5;
+    for (const auto& attribute : node.attribute())
+      if (attribute.name() == "epsilon") epsilon = double{attribute.f()};
+    Scaling scaling;
+    for (std::size_t c = 0; c < values[0].size(); ++c) {
+      scaling.scale.push_back(values[0][c] / std::sqrt(values[3][c] + epsilon));
+      scaling.shift.push_back(values[1][c] - values[2][c] * scaling.scale.back());
+    }
+    return scaling;
+  }
+
+  /// What the node behind a layer does to its channels, where it is that simple.
+  std::optional<Scaling> scaling_of(const Weighted& weighted, const onnx::NodeProto& next) const {
     const std::string& op = next.op_type();
-    if (!next.domain().empty() || (op != "Mul" && op != "Add" && op != "Sub") || next.input_size() != 2)
-      return false;
+    if (!next.domain().empty()) return std::nullopt;
+    if (op == "BatchNormalization") return normalization_of(weighted, next);
+    if ((op != "Mul" && op != "Add" && op != "Sub") || next.input_size() != 2) return std::nullopt;
     const bool layer_is_left = next.input(0) == weighted.node->output(0);
     const auto operand = per_channel(weighted, next.input(layer_is_left ? 1 : 0));
-    if (!operand || (op == "Sub" && !layer_is_left)) return false;
-    std::vector<float> bias = bias_of(weighted);
-    if (op == "Mul") scale_weight(weighted, *operand);
-    for (std::size_t c = 0; c < bias.size(); ++c) {
-      if (op == "Mul") bias[c] *= (*operand)[c];
-      if (op == "Add") bias[c] += (*operand)[c];
-      if (op == "Sub") bias[c] -= (*operand)[c];
+    if (!operand || (op == "Sub" && !layer_is_left)) return std::nullopt;
+    Scaling scaling{std::vector<double>(operand->size(), 1), std::vector<double>(operand->size(), 0)};
+    for (std::size_t c = 0; c < operand->size(); ++c) {
+      if (op == "Mul") scaling.scale[c] = (*operand)[c];
+      if (op == "Add") scaling.shift[c] = (*operand)[c];
+      if (op == "Sub") scaling.shift[c] = -(*operand)[c];
     }
+    return scaling;
+  }
+
+  bool fold(const Weighted& weighted, onnx::NodeProto& next) {
+    const auto scaling = scaling_of(weighted, next);
+    if (!scaling) return false;
+    std::vector<float> bias = bias_of(weighted);
+    for (std::size_t c = 0; c < bias.size(); ++c)
+      bias[c] = static_cast<float>(bias[c] * scaling->scale[c] + scaling->shift[c]);
+    scale_weight(weighted, scaling->scale);
     set_bias(weighted, bias);
     index_.readers.erase(weighted.node->output(0));
     weighted.node->set_output(0, next.output(0));
@@ -119,11 +170,12 @@ class ChannelFolder {
     return floats_of(*index_.constants.at(node.input(2)));
   }
 
-  void scale_weight(const Weighted& weighted, const std::vector<float>& scale) const {
+  void scale_weight(const Weighted& weighted, const std::vector<double>& scale) const {
     std::vector<float> values = floats_of(*weighted.weight);
-    const std::size_t row = values.size() / scale.size();
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] *= scale[weighted.channel_is_first ? i / row : i % scale.size()];
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::int64_t channel = weighted.channel_of(static_cast<std::int64_t>(i));
+      values[i] = static_cast<float>(values[i] * scale[static_cast<std::size_t>(channel)]);
+    }
     weighted.weight->set_raw_data(values.data(), values.size() * sizeof(float));
   }
 

@@ -1,12 +1,15 @@
 // worker/import/graph_index.h - Who writes and who reads what in an ONNX graph. Private to import.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include <onnx/onnx_pb.h>
+
+#include "worker/tensor/tensor.h"
 
 namespace noren::worker {
 
@@ -37,8 +40,21 @@ struct GraphIndex {
   std::unordered_set<std::string> outputs;
 };
 
+/// Shapes of a graph's values for one request, by name.
+using GraphShapes = std::unordered_map<std::string, Shape>;
+
+/// The integers of a constant tensor; nothing where the name is no such constant.
+std::optional<std::vector<std::int64_t>> integers_of(const GraphIndex& index, const std::string& name);
+/// An integer attribute.
+std::int64_t attribute_or(const onnx::NodeProto& node, const char* name, std::int64_t fallback);
+
 /// Takes out nodes and constants that no output of the graph needs.
 void drop_unread(onnx::GraphProto& graph);
+/// Leads readers past nodes that only pass on what is there already: identities, reshapes and transposes in a
+/// row, a slice that takes one of the pieces that were just put together.
+void pass_through(onnx::GraphProto& graph, const GraphShapes& shapes);
+/// Multiplies the steps of an unrolled recurrent layer with their weights all at once.
+void gather_steps(onnx::GraphProto& graph, const GraphShapes& shapes);
 /// Folds scales and offsets of channels into the weights before them.
 void fold_channel_arithmetic(onnx::GraphProto& graph);
 /// Computes what depends on constants alone.

@@ -62,7 +62,7 @@ Result<Imported> import_nnp(ByteView bytes, const ImportOptions& options) {
   double used_scalars = 0;
   for (const Executor& executor : file.executors) {
     ASSIGN_OR_RETURN(TranslatedExecutor translated, translate_executor(file, executor));
-    ASSIGN_OR_RETURN(translated.model, simplify_model(translated.model));
+    ASSIGN_OR_RETURN(translated.model, simplify_model(translated.model, translated.graph_shapes));
     ASSIGN_OR_RETURN(const std::int64_t run_ns,
                      try_out(translated.model, translated.signature, description.warnings));
     slowest_run_ns = std::max(slowest_run_ns, run_ns);

@@ -30,13 +30,18 @@ void drop_unread(onnx::GraphProto& graph) {
       constants->end());
 }
 
-Result<Bytes> simplify_model(ByteView onnx_model) {
+Result<Bytes> simplify_model(ByteView onnx_model, const std::unordered_map<std::string, Shape>& shapes) {
   onnx::ModelProto model;
   if (!model.ParseFromArray(onnx_model.data(), static_cast<int>(onnx_model.size())))
     return make_error(Code::kCorrupt, "the translated model is damaged");
   drop_unread(*model.mutable_graph());
   fold_constants(model);
+  pass_through(*model.mutable_graph(), shapes);
+  drop_unread(*model.mutable_graph());
   fold_channel_arithmetic(*model.mutable_graph());
+  drop_unread(*model.mutable_graph());
+  gather_steps(*model.mutable_graph(), shapes);
+  pass_through(*model.mutable_graph(), shapes);
   drop_unread(*model.mutable_graph());
   Bytes bytes(model.ByteSizeLong());
   CHECK(model.SerializeToArray(bytes.data(), static_cast<int>(bytes.size())));

@@ -98,6 +98,7 @@ struct GraphBuilder::State {
   std::unordered_set<std::string> written;
   std::map<std::vector<std::int64_t>, std::string> integer_lists;
   std::map<std::uint32_t, std::string> float_scalars;
+  std::unordered_map<std::string, Shape> shapes;
   std::size_t initializer_bytes = 0;
   bool uses_our_domain = false;
 
@@ -123,6 +124,7 @@ GraphBuilder::~GraphBuilder() = default;
 Value GraphBuilder::input(std::string_view name, ElementType type, const Shape& shape, BatchAxis batch) {
   const bool has_batch = batch == BatchAxis::kFirst;
   set_port(*state_->graph->add_input(), std::string(name), type, &shape, has_batch);
+  state_->shapes[std::string(name)] = shape;
   return Value{.name = std::string(name), .type = type, .shape = shape, .batch = has_batch};
 }
 
@@ -196,6 +198,7 @@ std::vector<Value> GraphBuilder::nodes(std::string_view op, const std::vector<Va
                  .shape = shapes[i],
                  .batch = batch && !shapes[i].empty() && shapes[i][0] == 1};
     node->add_output(output.name);
+    state_->shapes[output.name] = shapes[i];
     outputs.push_back(std::move(output));
   }
   return outputs;
@@ -338,6 +341,8 @@ void GraphBuilder::fix_batch_axes() {
   for (auto& port : *state_->graph->mutable_input()) fix(port);
   for (auto& port : *state_->graph->mutable_output()) fix(port);
 }
+
+const std::unordered_map<std::string, Shape>& GraphBuilder::shapes() const { return state_->shapes; }
 
 Result<Bytes> GraphBuilder::finish() {
   const auto too_large = [] {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -110,6 +111,8 @@ class GraphBuilder {
   /// Writes the batch axes of all inputs and outputs as 1: for a graph that can't serve several requests at
   /// once.
   void fix_batch_axes();
+  /// The shape (batch 1) of each input and of each value that a node gives, by its name in the graph.
+  const std::unordered_map<std::string, Shape>& shapes() const;
   /// The model, serialized. Errors: kTooLarge past ONNX's 2 GiB.
   Result<Bytes> finish();
 

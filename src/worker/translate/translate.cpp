@@ -43,6 +43,7 @@ class Translation {
     result_.signature.batchable = batchable;
     ASSIGN_OR_RETURN(result_.model, graph_.finish());
     for (const auto& [name, value] : values_) result_.shapes[name] = value.shape;
+    result_.graph_shapes = graph_.shapes();
     return std::move(result_);
   }
 

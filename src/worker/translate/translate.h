@@ -21,6 +21,8 @@ struct TranslatedExecutor {
   std::string not_batchable_reason;
   /// The shape of every variable of the executor's network (batch 1), as inferred: statistics need them.
   std::unordered_map<std::string, Shape> shapes;
+  /// The same of every value in the model, by its name there.
+  std::unordered_map<std::string, Shape> graph_shapes;
 };
 
 /// Errors name the layer: "layer 'conv1' (Convolution): …".

@@ -75,8 +75,9 @@ class OnnxRuntimeSession final : public Session {
                        output_names_.data(), output_names_.size());
       std::vector<Tensor> tensors;
       tensors.reserve(outputs.size());
-      for (const Ort::Value& value : outputs) {
-        ASSIGN_OR_RETURN(Tensor tensor, unwrap(value));
+      for (std::size_t i = 0; i < outputs.size(); ++i) {
+        ASSIGN_OR_RETURN(Tensor tensor, outputs_[i].container.empty() ? unwrap_tensor(outputs[i].GetConst())
+                                                                      : unwrap(outputs[i]));
         tensors.push_back(std::move(tensor));
       }
       return tensors;
@@ -105,8 +106,9 @@ Ort::SessionOptions session_options(const EngineOptions& options) {
   session.SetExecutionMode(ORT_SEQUENTIAL);
   session.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
   session.SetLogSeverityLevel(ORT_LOGGING_LEVEL_FATAL);
-  // Memory of one run is not kept for shapes that may not come again; a worker's size is what it needs.
-  session.DisableMemPattern();
+  // A plan is kept for each combination of shapes, and shapes that callers choose would make it grow for
+  // ever.
+  if (options.input_shapes == InputShapes::kAny) session.DisableMemPattern();
   session.AddConfigEntry("session.intra_op.allow_spinning", "0");
   session.AddConfigEntry("session.inter_op.allow_spinning", "0");
   session.AddConfigEntry("session.use_device_allocator_for_initializers", "1");
