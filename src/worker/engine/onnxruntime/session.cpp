@@ -75,9 +75,8 @@ class OnnxRuntimeSession final : public Session {
                        output_names_.data(), output_names_.size());
       std::vector<Tensor> tensors;
       tensors.reserve(outputs.size());
-      for (std::size_t i = 0; i < outputs.size(); ++i) {
-        ASSIGN_OR_RETURN(Tensor tensor, outputs_[i].container.empty() ? unwrap_tensor(outputs[i].GetConst())
-                                                                      : unwrap(outputs[i]));
+      for (const Ort::Value& value : outputs) {
+        ASSIGN_OR_RETURN(Tensor tensor, unwrap(value));
         tensors.push_back(std::move(tensor));
       }
       return tensors;

@@ -123,10 +123,10 @@ Ort::Value wrap(const Tensor& tensor, const Ort::MemoryInfo& memory) {
 
 Result<Tensor> unwrap(const Ort::Value& value) {
   if (!value.HasValue()) return Tensor(ElementType::kFloat32, {0});
+  if (value.IsTensor()) return unwrap_tensor(value.GetConst());  // the usual case asks for nothing more
   const auto kind = value.GetTypeInfo().GetONNXType();
   if (kind == ONNX_TYPE_MAP) return unwrap_map(value);
   if (kind == ONNX_TYPE_SEQUENCE) return unwrap_sequence(value);
-  if (kind == ONNX_TYPE_TENSOR) return unwrap_tensor(value.GetConst());
   return unsupported("the model gives an output of a kind that has no form in an answer");
 }
 
