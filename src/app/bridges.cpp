@@ -26,6 +26,15 @@ void LoopServing::import(ImportRequest request, std::function<void(Result<Import
   });
 }
 
+void LoopServing::try_version(VersionToTry version, std::function<void(Status)> done) {
+  loop_.post(
+      [this, version = std::move(version), done = std::move(done)] { plane_->try_version(version, done); });
+}
+
+void LoopServing::drop_version(const std::string& api_id) {
+  loop_.post([this, api_id] { plane_->drop_version(api_id); });
+}
+
 void LoopServing::describe(std::vector<std::string> api_ids,
                            std::function<void(std::vector<ServingState>)> done) {
   loop_.post([this, ids = std::move(api_ids), done = std::move(done)] {

@@ -23,6 +23,8 @@ class LoopServing final : public server::Serving {
   void apply(CatalogSnapshot catalog, std::function<void()> applied) override;
   void import(server::ImportRequest request,
               std::function<void(Result<server::ImportedModel>)> done) override;
+  void try_version(VersionToTry version, std::function<void(Status)> done) override;
+  void drop_version(const std::string& api_id) override;
   void describe(std::vector<std::string> api_ids,
                 std::function<void(std::vector<server::ServingState>)> done) override;
 

@@ -17,6 +17,7 @@
 #include "server/config/options.h"
 #include "server/control_plane/accounts/accounts.h"
 #include "server/control_plane/apis/apis.h"
+#include "server/control_plane/apis/versions.h"
 #include "server/control_plane/jobs/jobs.h"
 #include "server/event_loop/event_loop.h"
 #include "server/http/http_server.h"
@@ -36,8 +37,8 @@ constexpr std::int64_t kIdempotencyKeptUs = 86'400'000'000;  // one day
 constexpr std::int64_t kTakeDownMs = 1'500;  // of the time to stop, for what comes after the drain
 
 ApiRules rules_of(const Settings& s) {
-  return {s.per_request_body_bytes, s.dedicated_body_bytes,   s.deadline_ms,
-          s.queue_limit_count,      s.per_request_cost_count, s.free_apis_per_month_count};
+  return {s.per_request_body_bytes, s.dedicated_body_bytes,      s.deadline_ms,        s.queue_limit_count,
+          s.per_request_cost_count, s.free_apis_per_month_count, s.versions_kept_count};
 }
 
 std::int64_t memory_budget_of(const Settings& settings) {
@@ -102,6 +103,7 @@ class ServerProcess {
         accounts_(*base.store, base.keyring, system_clock()),
         jobs_(*base.store, base.blobs, system_clock()),
         apis_(*base.store, base.keyring, system_clock(), rules_of(settings)),
+        versions_(*base.store, system_clock(), rules_of(settings)),
         usage_(*base.store, base.counters->server_id(), settings.free_requests_count),
         host_(make_local_host(loop_.context(), {.worker_path = settings.worker,
                                                 .memory_limit_bytes = settings.model_memory_bytes,
@@ -112,8 +114,8 @@ class ServerProcess {
                 package_loader(loop_, packages_, base.blobs), usage_sink(loop_, control_, usage_)},
                plane_options(settings, base.keyring)),
         management_(make_management_service({control_, files_, *base.store, base.keyring, accounts_, jobs_,
-                                             apis_, usage_, serving_, system_clock(), rules_of(settings),
-                                             [this] { return public_url_; }})),
+                                             apis_, versions_, usage_, serving_, system_clock(),
+                                             rules_of(settings), [this] { return public_url_; }})),
         signals_(loop_.context(), SIGTERM, SIGINT) {
     serving_.set_plane(plane_);
   }
@@ -198,6 +200,7 @@ class ServerProcess {
   Accounts accounts_;
   Jobs jobs_;
   Apis apis_;
+  Versions versions_;
   Usage usage_;
   EventLoop loop_;
   TaskThread control_{"noren-control"};

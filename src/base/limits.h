@@ -25,6 +25,8 @@ inline constexpr std::size_t kRequestInputsCount = 1'000;
 inline constexpr std::size_t kAnswerBytes = 256 * kMiB;
 inline constexpr std::size_t kBodyInlineBytes = 64 * kKiB;  // larger bodies travel in a memfd
 inline constexpr std::size_t kQueuePerApiCount = 128;
+inline constexpr std::int64_t kVersionTrialMs = 120'000;  // until a new version has loaded and answered
+inline constexpr std::int64_t kVersionsKeptCount = 10;    // of one API, a setting
 
 // The management API.
 inline constexpr std::size_t kManagementQueueCount = 256;  // requests that wait for the control thread
@@ -48,10 +50,14 @@ inline constexpr std::size_t kFramePaddingBytes =
     64;  // behind every payload, so that simdjson reads in place
 
 // Workers, beyond what an instance's own settings say.
+// What every worker takes at its birth: page tables, the first pages of its heap.
+inline constexpr std::int64_t kWorkerBirthBytes = kMiB;
 inline constexpr std::size_t kWorkerDescriptorsCount = 256;
 inline constexpr std::size_t kWorkerAddressSlackBytes = 16 * kGiB;  // mapped files: a package, bodies
 inline constexpr std::int64_t kWorkerGraceMs = 5'000;  // after a deadline, before a worker ends itself
-inline constexpr std::int64_t kBatchDurationMs = 10;   // a batch grows while it is expected to take less
+inline constexpr int kImportNice = 5;                  // priorities: imports give way to requests,
+inline constexpr int kBackgroundNice = 10;            // and so does a model that loads beside one that serves
+inline constexpr std::int64_t kBatchDurationMs = 10;  // a batch grows while it is expected to take less
 
 // Model files and what they unpack to.
 inline constexpr std::size_t kModelFileBytes = 2 * kGiB;

@@ -37,6 +37,7 @@ struct Program {
   ListOptions list_options;
   IdOption id_option;
   DeleteOptions delete_options;
+  RollbackOptions rollback_options;
   std::string config_path;
   std::vector<std::pair<std::string, std::string>> serve_values;
   std::function<Status()> chosen;
@@ -121,7 +122,33 @@ struct Program {
         ->type_name("RULE");
     verb->add_flag("--keep-output-names", o.keep_output_names,
                    "Answer with the model's own output names (y' stays y')");
+    add_replace(verb);
     runs(verb, publish, o);
+  }
+
+  void add_replace(CLI::App* verb) {
+    CLI::Option* replaced =
+        verb->add_option(
+                "--replace", publish_options.replace,
+                "Become the next version of this API: the new model is loaded and tried beside the old "
+                "one, then serves behind the same URL and key")
+            ->type_name("ID");
+    for (const char* name : {"--type", "--id", "--key", "--keep-output-names"})
+      replaced->excludes(verb->get_option(name));
+    verb->add_flag("--accept-changes", publish_options.accept_changes,
+                   "Replace the model also where callers will notice (other inputs or outputs)")
+        ->needs(replaced);
+  }
+
+  void add_versions() {
+    CLI::App* kept = add_server_verb("versions", "List the versions of an API that are kept, newest first");
+    kept->add_option("id", id_option.id, "The API's id")->required()->type_name("ID");
+    runs(kept, versions, id_option);
+    CLI::App* back = add_server_verb("rollback", "Let an earlier version of an API serve again");
+    back->add_option("id", rollback_options.id, "The API's id")->required()->type_name("ID");
+    back->add_option("version", rollback_options.version, "Which one (else the one before)")
+        ->type_name("VERSION");
+    runs(back, roll_back, rollback_options);
   }
 
   void add_apis() {
@@ -182,6 +209,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
   program.add_serve();
   program.add_publish();
   program.add_apis();
+  program.add_versions();
   program.add_call();
   program.add_inspect();
   try {

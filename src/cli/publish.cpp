@@ -57,6 +57,7 @@ Status publish(const Hooks& hooks, const Common& common, const PublishOptions& o
   ASSIGN_OR_RETURN(const Session session, Session::find(hooks, common.where));
   ASSIGN_OR_RETURN(const json::object job, session.upload(upload_path(options), options.file));
   const std::string job_id = text_of(job, "id");
+  if (!options.replace.empty()) return replace(session, common, options, job_id);
   auto api = session.ask("POST", "apis", publish_body(options, job_id), random_uuid());
   if (!api.ok()) {
     // Nobody asked for the job by itself. The server forgets it after a while where this fails.

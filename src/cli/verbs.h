@@ -24,10 +24,14 @@ struct Common {
   Form form = Form::kText;
 };
 
+class Session;
+
 struct PublishOptions {
   std::string file, project, name, type = "per-request", id, key;
   std::vector<std::string> input_rules;
   bool keep_output_names = false;
+  std::string replace;  ///< the id of the API whose model this becomes
+  bool accept_changes = false;
 };
 struct CallOptions {
   std::string target, key, executor;
@@ -44,6 +48,9 @@ struct ListOptions {
 struct IdOption {
   std::string id;
 };
+struct RollbackOptions {
+  std::string id, version;
+};
 struct DeleteOptions {
   std::string id;
   bool yes = false;
@@ -51,6 +58,11 @@ struct DeleteOptions {
 
 Status publish(const Hooks& hooks, const Common& common, const PublishOptions& options);
 Status list(const Hooks& hooks, const Common& common, const ListOptions& options);
+/// The uploaded model becomes the next version of the API that the options name.
+Status replace(const Session& session, const Common& common, const PublishOptions& options,
+               const std::string& job_id);
+Status versions(const Hooks& hooks, const Common& common, const IdOption& options);
+Status roll_back(const Hooks& hooks, const Common& common, const RollbackOptions& options);
 Status show(const Hooks& hooks, const Common& common, const IdOption& options);
 Status switch_on(const Hooks& hooks, const Common& common, const IdOption& options);
 Status switch_off(const Hooks& hooks, const Common& common, const IdOption& options);

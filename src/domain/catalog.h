@@ -39,6 +39,7 @@ struct PublishedApi {
   std::string version_label;
   std::string package_hash;  ///< name of the package in the blob store
   std::int64_t cost_parameter = 0;
+  std::int64_t memory_bytes = 0;  ///< what import found that a worker takes; 0: not known
   bool keep_output_names = false;
   bool batching = true;
 
@@ -51,6 +52,14 @@ struct PublishedApi {
   int instances_count = 1;  ///< dedicated
   int threads_count = 1;
   bool on_gpu = false;
+};
+
+/// A version of a published API that the catalog does not name yet.
+struct VersionToTry {
+  std::string api_id;
+  std::string version_label;
+  std::string package_hash;
+  std::int64_t memory_bytes = 0;
 };
 
 class Catalog {

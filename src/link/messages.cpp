@@ -102,6 +102,8 @@ void visit(Visitor& visitor, Message& message) {
     visitor.field(message.batch_limit_count);
     visitor.field(message.refuse_dicom_and_wav);
     visitor.field(message.keep_output_names);
+    visitor.field(message.in_background);
+    visitor.field(message.try_sample);
   } else if constexpr (std::is_same_v<T, LoadedReport>) {
     visitor.field(message.private_bytes);
     visitor.field(message.batchable);

@@ -39,6 +39,8 @@ struct LoadRequest {
   std::uint32_t batch_limit_count = 1;
   bool refuse_dicom_and_wav = false;
   bool keep_output_names = false;
+  bool in_background = false;  ///< load with a low priority; needs leave to make a thread
+  bool try_sample = false;     ///< a request of the model's own inputs must be answered before kLoaded
 };
 
 /// kLoaded.

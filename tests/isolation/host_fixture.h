@@ -86,6 +86,16 @@ class HostTest : public ::testing::Test {
     return host->start(std::move(spec), listener);
   }
 
+  /// A version that is tried beside another one.
+  std::unique_ptr<Instance> start_trial(InstanceListener& listener, std::string_view package) {
+    InstanceSpec spec;
+    spec.api_id = "toy";
+    spec.package = package_with(package);
+    spec.version_label = "20200707_051647035779";
+    spec.in_background = spec.try_sample = true;
+    return host->start(std::move(spec), listener);
+  }
+
   /// One call, and its answer's bytes; or how the worker ended.
   std::string ask(Instance& instance, Remembering& listener, const std::string& text) {
     const std::uint64_t id = ++next_call_;

@@ -40,12 +40,14 @@ TEST_F(Hostile, WhatNoLibraryDoesByAccidentEndsTheWorker) {
 }
 
 TEST_F(Hostile, WhatLibrariesMayTryIsRefused) {
-  for (const char* attack : {"open", "openat", "create", "stat", "unlink", "write own maps"})
+  for (const char* attack :
+       {"open", "openat", "create", "stat", "unlink", "write own maps", "raise priority"})
     EXPECT_EQ(result_of(attack), "refused: EACCES") << attack;
   for (const char* attack : {"outlive parent", "be dumpable", "regain privileges", "undo seccomp"})
     EXPECT_EQ(result_of(attack), "refused: EPERM") << attack;
-  for (const char* attack : {"clone3", "make executable with key", "raise limit", "set limit",
-                             "shared memory", "growing memory", "signal by descriptor"})
+  for (const char* attack :
+       {"clone3", "make executable with key", "raise limit", "set limit", "shared memory", "growing memory",
+        "signal by descriptor", "slow others", "slow all"})
     EXPECT_EQ(result_of(attack), "refused: ENOSYS") << attack;
 }
 

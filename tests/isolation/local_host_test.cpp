@@ -1,10 +1,12 @@
 // The local host and real workers: life, death, recovery.
 #include <dirent.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "base/limits.h"
@@ -102,6 +104,51 @@ TEST_F(LocalHost, AModelThatDoesNotLoadSaysWhy) {
   ASSERT_TRUE(until([&] { return listener.exit.has_value(); }));
   EXPECT_EQ(listener.exit->kind, ExitKind::kLoadFailed);
   EXPECT_EQ(listener.exit->reason, "layer 'A' is unknown");
+}
+
+TEST_F(LocalHost, AVersionThatFailsItsSampleIsNotReadyAndSaysWhy) {
+  Remembering failing, sound;
+  const auto first = start_trial(failing, "unsound layer 'A' divides by zero");
+  const auto second = start_trial(sound, "toy");
+  ASSERT_TRUE(until([&] { return failing.exit.has_value() && sound.ready.has_value(); }));
+  EXPECT_EQ(failing.exit->kind, ExitKind::kLoadFailed);
+  EXPECT_EQ(failing.exit->reason, "layer 'A' divides by zero");
+  EXPECT_FALSE(failing.ready.has_value());
+  EXPECT_EQ(ask(*second, sound, "echo served"), "served");
+}
+
+/// The priorities ("nice") of a process's threads, in order.
+std::vector<int> priorities_of(pid_t pid) {
+  std::vector<int> found;
+  std::error_code gone;
+  const auto tasks = std::filesystem::path("/proc") / std::to_string(pid) / "task";
+  for (const auto& entry : std::filesystem::directory_iterator(tasks, gone)) {
+    std::ifstream file(entry.path() / "stat");
+    std::string line;
+    std::getline(file, line);
+    std::istringstream fields(line.substr(std::min(line.rfind(')') + 1, line.size())));
+    std::string field;
+    for (int index = 0; index < 17; ++index) fields >> field;  // the 19th of all
+    found.push_back(std::atoi(field.c_str()));
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+TEST_F(LocalHost, AVersionLoadsWithALowPriorityAndServesWithItsOwn) {
+  const int own = ::getpriority(PRIO_PROCESS, 0);
+  Remembering listener;
+  const auto instance = start_trial(listener, "burn 300");
+  std::vector<int> while_loading;
+  ASSERT_TRUE(until([&] {
+    const auto workers = children_of(zygote());
+    if (workers.size() == 1) while_loading = priorities_of(workers[0]);
+    const bool is_low = while_loading.size() == 2 && while_loading[1] != own;
+    return is_low || listener.ready.has_value();
+  }));
+  EXPECT_EQ(while_loading, (std::vector<int>{own, std::min(19, own + limits::kBackgroundNice)}));
+  ASSERT_TRUE(until([&] { return listener.ready.has_value(); }));
+  EXPECT_EQ(priorities_of(children_of(zygote()).at(0)), std::vector<int>{own});
 }
 
 TEST_F(LocalHost, LargeAndCompressedBodiesArrive) {

@@ -93,18 +93,26 @@ class Toy final : public Servable {
     return answers;
   }
 
+  Status try_sample() override {
+    return sample_failure.empty() ? Status(Ok{}) : Status(invalid(sample_failure));
+  }
+
   Status format(std::size_t, std::span<const Tensor> outputs, Bytes& out) override {
     const std::string& text = outputs[0].strings()[0];
     out.insert(out.end(), text.begin(), text.end());
     return Ok{};
   }
+
+  std::string sample_failure;
 };
 
 Result<std::unique_ptr<Servable>> open_toy(ByteView package, const link::LoadRequest&) {
   const std::string_view text = text_of(package);
   if (text.starts_with("refuse ")) return invalid(std::string(text.substr(7)));
   if (text.starts_with("burn ")) burn(number_of(text.substr(5)));
-  return std::unique_ptr<Servable>(std::make_unique<Toy>());
+  auto toy = std::make_unique<Toy>();
+  if (text.starts_with("unsound ")) toy->sample_failure = text.substr(8);
+  return std::unique_ptr<Servable>(std::move(toy));
 }
 
 /// The file's text says what comes of it: "model NAME" is imported, anything else is obeyed like a request.

@@ -53,6 +53,8 @@ constexpr OptionRow kRows[] = {
    "Requests of each per-request API that are free for an owner without a paid plan"},
   {"free-apis-per-month", T::kCount, "10", "N", 0, 1'000'000, "", &S::free_apis_per_month_count,
    "APIs that an owner without a paid plan may create in a month (UTC)"},
+  {"versions-kept", T::kCount, "10", "N", 1, 1000, "", &S::versions_kept_count,
+   "Versions of each API that are kept to roll back to, the one that serves included"},
   {"cors", T::kSwitch, "on", "on|off", 0, 0, "", &S::cors,
    "Answer browsers of other origins (CORS headers and preflight requests)"},
 };

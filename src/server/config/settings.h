@@ -33,6 +33,7 @@ struct Settings {
 
   std::int64_t free_requests_count = 0;
   std::int64_t free_apis_per_month_count = 0;
+  std::int64_t versions_kept_count = 0;
   bool cors = false;
 };
 

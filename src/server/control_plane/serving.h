@@ -36,6 +36,11 @@ class Serving {
   virtual void apply(CatalogSnapshot catalog, std::function<void()> applied) = 0;
   /// Import in a throw-away worker. The error's text is for the person who uploads.
   virtual void import(ImportRequest request, std::function<void(Result<ImportedModel>)> done) = 0;
+  /// Loads a version beside the one that serves, and has it answer a sample request. Ok: the next catalog may
+  /// name it. Error: nothing has changed.
+  virtual void try_version(VersionToTry version, std::function<void(Status)> done) = 0;
+  /// The version of this API that was tried last will not be published.
+  virtual void drop_version(const std::string& api_id) = 0;
   /// How each of these APIs is right now, in their order.
   virtual void describe(std::vector<std::string> api_ids,
                         std::function<void(std::vector<ServingState>)> done) = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -49,6 +50,14 @@ struct TokenRingTag;
 struct StartRingTag;
 struct ActiveTag;
 
+/// A version that is tried before it serves. Its workers take no calls until the catalog names the version.
+struct VersionTrial {
+  VersionToTry version;
+  std::vector<std::shared_ptr<Worker>> workers;
+  std::function<void(Status)> done;  ///< empty: answered
+  MonotonicNs deadline_ns = 0;
+};
+
 struct ApiState : AutoHook<TokenRingTag>,
                   AutoHook<StartRingTag>,
                   AutoHook<ActiveTag>,
@@ -71,6 +80,7 @@ struct ApiState : AutoHook<TokenRingTag>,
   std::size_t waiting_count = 0;
   std::size_t held_count = 0;
   std::vector<std::shared_ptr<Worker>> workers;
+  std::unique_ptr<VersionTrial> trial;
   std::int64_t charge_bytes = 0;  ///< what a worker of the current version is expected to take; 0: not known
   std::string charge_hash;        ///< the package that charge_bytes was measured on
   std::int64_t start_ns = 0;      ///< what the last start took

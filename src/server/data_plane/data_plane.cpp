@@ -61,6 +61,18 @@ class DataPlane::Impl {
     bury_finished();
   }
 
+  void try_version(VersionToTry version, std::function<void(Status)> done) {
+    const auto found = by_id_.find(version.api_id);
+    if (found == by_id_.end()) return done(make_error(Code::kNotFound, "there is no API with this id"));
+    dispatch_.try_version(*found->second, std::move(version), std::move(done));
+  }
+
+  void drop_version(std::string_view id) {
+    const auto found = by_id_.find(id);
+    if (found == by_id_.end()) return;
+    dispatch_.end_trial(*found->second, make_error(Code::kUnavailable, "the version was given up"));
+  }
+
   void set_planner(SchedulePlanner planner) {
     planner_ = std::move(planner);
     plan_schedules();
@@ -114,6 +126,7 @@ class DataPlane::Impl {
   void retire(ApiState& state) {
     state.published = false;
     admission_.give_up_lease(state);
+    dispatch_.end_trial(state, make_error(Code::kNotFound, "the API was deleted meanwhile"));
     dispatch_.on_api_changed(state);
     retired_.push_back(state.shared_from_this());
   }
@@ -176,6 +189,10 @@ DataPlane::~DataPlane() = default;
 
 void DataPlane::apply(CatalogSnapshot snapshot) { impl_->apply(snapshot); }
 void DataPlane::set_planner(SchedulePlanner planner) { impl_->set_planner(std::move(planner)); }
+void DataPlane::try_version(VersionToTry version, std::function<void(Status)> done) {
+  impl_->try_version(std::move(version), std::move(done));
+}
+void DataPlane::drop_version(std::string_view api_id) { impl_->drop_version(api_id); }
 Admitted DataPlane::admit(const CallerHead& head, AdmissionWaiter& waiter) {
   return impl_->admit(head, waiter);
 }

@@ -108,6 +108,12 @@ class DataPlane {
   /// Without one, dedicated APIs always run.
   void set_planner(SchedulePlanner planner);
 
+  /// Loads the version beside the one that serves and has it answer a sample request; nothing else changes.
+  /// Ok: its workers stand ready, and the catalog that names the version makes them serve at once.
+  void try_version(VersionToTry version, std::function<void(Status)> done);
+  /// The version that was tried last will not be published.
+  void drop_version(std::string_view api_id);
+
   Admitted admit(const CallerHead& head, AdmissionWaiter& waiter);
   void stop_waiting(AdmissionWaiter& waiter);
   /// Hands the body over; on_call_done() follows, later. An API whose queue has filled since refuses at once:

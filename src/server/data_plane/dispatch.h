@@ -26,12 +26,17 @@ class Dispatch {
 
   /// Settings, version, ON/OFF or schedule of the API changed.
   void on_api_changed(ApiState& api);
+  void try_version(ApiState& api, VersionToTry version, std::function<void(Status)> done);
+  /// What is tried goes; whoever waits for it is told `why`. Harmless where nothing is tried.
+  void end_trial(ApiState& api, const Error& why);
   /// Why calls of the API can't be taken now; nothing: they can.
   std::optional<Refused> refusal_of(const ApiState& api, MonotonicNs now_ns) const;
   OverloadInput overload_input(const ApiState& api) const;
   ApiStatus status_of(const ApiState& api) const;
   /// Nothing is under way, and no worker is left: the state may go.
-  static bool is_finished(const ApiState& api) { return api.workers.empty() && api.under_way_count() == 0; }
+  static bool is_finished(const ApiState& api) {
+    return api.workers.empty() && api.under_way_count() == 0 && api.trial == nullptr;
+  }
 
   /// Nothing is taken any more; stop() then ends what there is, one API at a time.
   void begin_stop() { stopped_ = true; }
@@ -78,6 +83,7 @@ class Dispatch {
   // Workers (worker_pool.cpp).
   void want_worker(ApiState& api);
   void start_worker(ApiState& api);
+  void fetch_package(Worker& worker, std::int64_t charge_bytes);
   void launch(Worker& worker, Package package);
   void start_failed(ApiState& api, const std::string& reason);
   bool make_room(std::int64_t needed_bytes);
@@ -96,6 +102,15 @@ class Dispatch {
   InstanceView view_of(const ApiState& api) const;
   bool is_wanted(const ApiState& api) const;
   int workers_limit(const ApiState& api) const;
+
+  // A version that is tried (dispatch_trial.cpp).
+  std::size_t trial_workers_count(const ApiState& api) const;
+  void on_trial_ready(Worker& worker, const LoadReport& report);
+  void on_trial_exit(Worker& worker, const ExitReport& report);
+  Error no_room_for(const ApiState& api, std::int64_t needed_bytes) const;
+  void answer_trial(ApiState& api, const Status& status);
+  void adopt_trial(ApiState& api);
+  MonotonicNs watch_trial(ApiState& api, MonotonicNs now);
 
   // Deadlines (dispatch_deadlines.cpp).
   void tick();

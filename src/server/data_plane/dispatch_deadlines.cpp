@@ -31,7 +31,7 @@ void Dispatch::tick() {
   for (ApiState& api : active_) apis.push_back(&api);
   for (ApiState* api : apis) {
     next = earlier(next, tick_api(*api, now));
-    const bool is_quiet = api->under_way_count() == 0 && api->retry_at_ns <= now;
+    const bool is_quiet = api->under_way_count() == 0 && api->retry_at_ns <= now && api->trial == nullptr;
     if (is_quiet && api->AutoHook<ActiveTag>::is_linked()) api->AutoHook<ActiveTag>::unlink();
   }
   retry_starts();
@@ -48,7 +48,7 @@ MonotonicNs Dispatch::tick_api(ApiState& api, MonotonicNs now) {
     tend(api);
     serve(api);
   }
-  return earlier(next, api.retry_at_ns);
+  return earlier(earlier(next, api.retry_at_ns), watch_trial(api, now));
 }
 
 void Dispatch::expire_waiting(ApiState& api, MonotonicNs now) {

@@ -51,6 +51,7 @@ class Worker final : public InstanceListener,
   bool exclusive = false;  ///< runs a suspect
   int tokens_count = 0;    ///< that it holds
   bool killed_by_us = false;
+  bool on_trial = false;  ///< in the API's trial, not among its workers
   MonotonicNs turn_started_ns = 0;
 
   MonotonicNs started_ns = 0;

@@ -33,6 +33,7 @@ int Dispatch::workers_limit(const ApiState& api) const {
 void Dispatch::on_api_changed(ApiState& api) { tend(api); }
 
 void Dispatch::tend(ApiState& api) {
+  adopt_trial(api);
   if (api.charge_hash != api.api->package_hash) {
     api.charge_hash = api.api->package_hash;
     api.charge_bytes = 0;
@@ -141,8 +142,10 @@ void Dispatch::retry_starts() {
   }
 }
 
+/// The most that was seen or foreseen: a worker grows to that again.
 std::int64_t Dispatch::expected_charge(const ApiState& api) const {
-  return api.charge_bytes > 0 ? api.charge_bytes : kWorkerBaseBytes;
+  const std::int64_t most_bytes = std::max(api.charge_bytes, api.api->memory_bytes);
+  return most_bytes > 0 ? most_bytes : kWorkerBaseBytes;
 }
 
 /// Evicts unused workers until the bytes fit. What does not fit although nothing else is there may try.
@@ -164,23 +167,26 @@ void Dispatch::start_worker(ApiState& api) {
   const auto worker = std::make_shared<Worker>(*this, api);
   worker->version_label = api.api->version_label;
   worker->package_hash = api.api->package_hash;
-  worker->batch_limit_count = api.api->batching ? kBatchLimitCount : 1;
-  worker->started_ns = now_ns();
   api.workers.push_back(worker);
   ++workers_count_;
   ++starting_count_;
-  charge(*worker, expected_charge(api));
-  if (Package package = packages_[worker->package_hash].lock()) return launch(*worker, std::move(package));
-  parts_.load_package(worker->package_hash,
-                      [this, weak = std::weak_ptr<Worker>(worker)](Result<Package> package) {
-                        const auto self = weak.lock();
-                        if (!self || self->phase != Worker::Phase::kFetching) return;
-                        if (package.ok()) {
-                          packages_[self->package_hash] = *package;
-                          return launch(*self, std::move(package).value());
-                        }
-                        on_exit(*self, ExitReport{ExitKind::kLoadFailed, 0, describe(package.error())});
-                      });
+  fetch_package(*worker, expected_charge(api));
+}
+
+void Dispatch::fetch_package(Worker& worker, std::int64_t charge_bytes) {
+  worker.batch_limit_count = worker.api.api->batching ? kBatchLimitCount : 1;
+  worker.started_ns = now_ns();
+  charge(worker, charge_bytes);
+  if (Package package = packages_[worker.package_hash].lock()) return launch(worker, std::move(package));
+  parts_.load_package(worker.package_hash, [this, weak = worker.weak_from_this()](Result<Package> package) {
+    const auto self = weak.lock();
+    if (!self || self->phase != Worker::Phase::kFetching) return;
+    if (package.ok()) {
+      packages_[self->package_hash] = *package;
+      return launch(*self, std::move(package).value());
+    }
+    on_exit(*self, ExitReport{ExitKind::kLoadFailed, 0, describe(package.error())});
+  });
 }
 
 void Dispatch::launch(Worker& worker, Package package) {
@@ -196,6 +202,7 @@ void Dispatch::launch(Worker& worker, Package package) {
   spec.batch_limit_count = worker.batch_limit_count;
   spec.refuse_dicom_and_wav = api.type == ExecutionType::kPerRequest;
   spec.keep_output_names = api.keep_output_names;
+  spec.in_background = spec.try_sample = worker.on_trial;
   worker.phase = Worker::Phase::kStarting;
   worker.instance = parts_.host.start(std::move(spec), worker);
   serve(worker.api);  // the first request may travel ahead
@@ -203,6 +210,7 @@ void Dispatch::launch(Worker& worker, Package package) {
 
 void Dispatch::on_ready(Worker& worker, const LoadReport& report) {
   if (worker.phase != Worker::Phase::kStarting) return;
+  if (worker.on_trial) return on_trial_ready(worker, report);
   ApiState& api = worker.api;
   const MonotonicNs now = now_ns();
   worker.phase = Worker::Phase::kReady;
@@ -258,7 +266,9 @@ void Dispatch::drain_outdated(ApiState& api) {
 void Dispatch::kill(Worker& worker) {
   if (worker.phase == Worker::Phase::kDying || worker.phase == Worker::Phase::kGone) return;
   if (worker.AutoHook<IdleTag>::is_linked()) worker.AutoHook<IdleTag>::unlink();
-  if (worker.phase == Worker::Phase::kFetching || worker.phase == Worker::Phase::kStarting) --starting_count_;
+  const bool was_starting =
+      worker.phase == Worker::Phase::kFetching || worker.phase == Worker::Phase::kStarting;
+  if (was_starting && !worker.on_trial) --starting_count_;
   worker.killed_by_us = true;
   // An unused one gives its memory back at once as far as the budget goes: its successor may start while it
   // ends.
@@ -271,6 +281,7 @@ void Dispatch::kill(Worker& worker) {
 
 void Dispatch::on_exit(Worker& worker, const ExitReport& report) {
   if (worker.phase == Worker::Phase::kGone) return;
+  if (worker.on_trial) return on_trial_exit(worker, report);
   ApiState& api = worker.api;
   const bool was_starting =
       worker.phase == Worker::Phase::kFetching || worker.phase == Worker::Phase::kStarting;
@@ -302,12 +313,11 @@ void Dispatch::on_exit(Worker& worker, const ExitReport& report) {
 
 /// Out of the API's list now, destroyed when no callback of it can be on the stack any more.
 void Dispatch::bury(Worker& worker) {
-  auto& workers = worker.api.workers;
-  const auto found = std::find_if(workers.begin(), workers.end(),
-                                  [&worker](const auto& each) { return each.get() == &worker; });
-  CHECK(found != workers.end());
-  graveyard_.push_back(std::move(*found));
-  workers.erase(found);
+  const auto is_it = [&worker](const auto& each) { return each.get() == &worker; };
+  graveyard_.push_back(worker.shared_from_this());
+  std::size_t found_count = std::erase_if(worker.api.workers, is_it);
+  if (worker.api.trial != nullptr) found_count += std::erase_if(worker.api.trial->workers, is_it);
+  CHECK(found_count == 1);
   --workers_count_;
   wake_at(now_ns());
 }
@@ -367,6 +377,7 @@ OverloadInput Dispatch::overload_input(const ApiState& api) const {
 }
 
 void Dispatch::stop(ApiState& api) {
+  end_trial(api, make_error(Code::kUnavailable, "the server is stopping"));
   fail_waiting(api);
   for (const auto& worker : std::vector<std::shared_ptr<Worker>>(api.workers)) kill(*worker);
   fail_waiting(api);

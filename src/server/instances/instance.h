@@ -54,6 +54,8 @@ struct InstanceSpec {
   int batch_limit_count = 32;         ///< 1 switches batching off
   bool refuse_dicom_and_wav = false;  ///< per request
   bool keep_output_names = false;     ///< y' stays y'
+  bool in_background = false;         ///< loads with a low priority, beside what serves
+  bool try_sample = false;            ///< ready only when a request of the model's own inputs was answered
 };
 
 struct LoadReport {

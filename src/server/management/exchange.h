@@ -46,6 +46,9 @@ void show_api(const ManagementParts& parts, const ExchangePointer& exchange);
 void change_api(const ManagementParts& parts, const ExchangePointer& exchange);
 void delete_api(const ManagementParts& parts, const ExchangePointer& exchange);
 void list_keys(const ManagementParts& parts, const ExchangePointer& exchange);
+void list_versions(const ManagementParts& parts, const ExchangePointer& exchange);
+void replace_version(const ManagementParts& parts, const ExchangePointer& exchange);
+void roll_back(const ManagementParts& parts, const ExchangePointer& exchange);
 void list_usage(const ManagementParts& parts, const ExchangePointer& exchange);
 
 ManagementResponse problem(const Error& error, const std::string& request_id);

@@ -16,7 +16,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr const char* kDescription =
-    R"({"format":"nnp","statistics":{"CostParameter":12},"per_request":{"eligible":true,"reasons":[]}})";
+    R"({"format":"nnp","statistics":{"CostParameter":12},"per_request":{"eligible":true,"reasons":[]},)"
+    R"("executors":[{"name":"E","inputs":[{"name":"x","type":"float32","shape":[1,4]}],"outputs":[]}]})";
 
 /// A data plane that has every catalog at once, and an importer that believes every file but "bad".
 class FakeServing final : public Serving {
@@ -32,8 +33,16 @@ class FakeServing final : public Serving {
     if (text == "huge")
       return done(ImportedModel{R"({"statistics":{"CostParameter":67108864},"per_request":{"reasons":[]}})",
                                 *sealed_memfd("p", bytes_of("package"))});
-    done(ImportedModel{kDescription, *sealed_memfd("p", bytes_of("package of " + text))});
+    std::string description = kDescription;
+    if (text.starts_with("wide")) description.replace(description.find("[1,4]"), 5, "[1,5]");
+    done(ImportedModel{description, *sealed_memfd("p", bytes_of("package of " + text))});
   }
+  void try_version(VersionToTry version, std::function<void(Status)> done) override {
+    tried_.push_back(version);
+    if (trial_failure_.empty()) return done(Ok{});
+    done(make_error(Code::kFailedPrecondition, trial_failure_));
+  }
+  void drop_version(const std::string& api_id) override { dropped_.push_back(api_id); }
   void describe(std::vector<std::string> ids, std::function<void(std::vector<ServingState>)> done) override {
     std::vector<ServingState> states;
     for (const std::string& id : ids) {
@@ -43,6 +52,9 @@ class FakeServing final : public Serving {
     done(std::move(states));
   }
   CatalogSnapshot catalog_;
+  std::vector<VersionToTry> tried_;
+  std::vector<std::string> dropped_;
+  std::string trial_failure_;
 };
 
 struct Answer {
@@ -61,8 +73,9 @@ class ManagementTest : public ::testing::Test {
     ASSERT_TRUE(
         store_->add_owner({"u1", OwnerKind::kPerson, "jun", OwnerPlan::kFree, Role::kUser, "", 0}).ok());
     ASSERT_TRUE(store_->add_token({"t1", "u1", "n", keyring_.digest_token(Secret("user token")), 0, 0}).ok());
-    service_ = make_management_service({control_, files_, *store_, keyring_, accounts_, jobs_, apis_, usage_,
-                                        serving_, clock_, rules_, [] { return std::string("http://h"); }});
+    service_ =
+        make_management_service({control_, files_, *store_, keyring_, accounts_, jobs_, apis_, versions_,
+                                 usage_, serving_, clock_, rules_, [] { return std::string("http://h"); }});
   }
   void TearDown() override {
     files_.stop();
@@ -117,6 +130,7 @@ class ManagementTest : public ::testing::Test {
   Accounts accounts_{*store_, keyring_, clock_};
   Jobs jobs_{*store_, blobs_, clock_};
   Apis apis_{*store_, keyring_, clock_, rules_};
+  Versions versions_{*store_, clock_, rules_};
   Usage usage_{*store_, "run", 500};
   FakeServing serving_;
   TaskThread control_{"control"}, files_{"files"};
@@ -266,6 +280,64 @@ TEST_F(ManagementTest, DeleteTakesTheJobAndItsFiles) {
   EXPECT_EQ(serving_.catalog_->find(id), nullptr);
   EXPECT_TRUE(call("GET", "jobs").body.at("jobs").as_array().empty());
   EXPECT_TRUE(blobs_.list()->empty());
+}
+
+TEST_F(ManagementTest, AReplacedModelKeepsUrlAndKeyAndIsTriedFirst) {
+  const Answer first = publish();
+  const std::string path = "apis/" + first.text("id");
+  const std::string job = import("better");
+  const Answer second = call("POST", path + "/versions", R"({"job":")" + job + "\"}");
+  ASSERT_EQ(second.status, 200) << json::serialize(second.body);
+  EXPECT_EQ(second.text("url"), first.text("url"));
+  EXPECT_EQ(second.text("replaced"), first.text("version"));
+  EXPECT_EQ(second.text("job"), job);
+  EXPECT_EQ(second.text("state"), "running");
+  ASSERT_EQ(serving_.tried_.size(), 1u);
+  EXPECT_EQ(serving_.tried_[0].version_label, second.text("version"));
+  const PublishedApi* api = serving_.catalog_->find(first.text("id"));
+  EXPECT_EQ(api->version_label, second.text("version"));
+  EXPECT_EQ(api->package_hash, serving_.tried_[0].package_hash);
+  const Answer versions = call("GET", path + "/versions");
+  ASSERT_EQ(versions.body.at("versions").as_array().size(), 2u);
+  EXPECT_TRUE(versions.body.at("versions").as_array()[0].as_object().at("serves").as_bool());
+  const Answer back = call("POST", path + "/rollback");
+  ASSERT_EQ(back.status, 200) << json::serialize(back.body);
+  EXPECT_EQ(back.text("version"), first.text("version"));
+  EXPECT_EQ(serving_.tried_.size(), 2u);
+  const Answer forth = call("POST", path + "/rollback", R"({"version":")" + second.text("version") + "\"}");
+  EXPECT_EQ(forth.text("version"), second.text("version"));
+  EXPECT_EQ(call("DELETE", path).status, 200);
+  EXPECT_TRUE(blobs_.list()->empty());
+}
+
+TEST_F(ManagementTest, AVersionThatFailsItsTrialChangesNothing) {
+  const Answer first = publish();
+  const std::string path = "apis/" + first.text("id");
+  const std::string job = import("worse");
+  serving_.trial_failure_ = "executor 'E' fails on a sample request";
+  const Answer failed = call("POST", path + "/versions", R"({"job":")" + job + "\"}");
+  EXPECT_EQ(failed.status, 409);
+  EXPECT_NE(failed.text("detail").find(first.text("version") + " goes on serving"), std::string::npos);
+  EXPECT_NE(failed.text("detail").find("fails on a sample request"), std::string::npos);
+  EXPECT_EQ(call("GET", path).text("version"), first.text("version"));
+  EXPECT_EQ(call("GET", path + "/versions").body.at("versions").as_array().size(), 1u);
+  EXPECT_EQ(call("DELETE", "jobs/" + job).status, 200);
+}
+
+TEST_F(ManagementTest, WhatCallersWouldNoticeIsNotEvenTried) {
+  const Answer first = publish();
+  const std::string path = "apis/" + first.text("id") + "/versions";
+  const std::string job = import("wide");
+  const Answer refused = call("POST", path, R"({"job":")" + job + "\"}");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_NE(refused.text("detail").find("[1,5], not [1,4]"), std::string::npos);
+  EXPECT_TRUE(serving_.tried_.empty());
+  const Answer taken = call("POST", path, R"({"accept_changes":true,"job":")" + job + "\"}");
+  ASSERT_EQ(taken.status, 200) << json::serialize(taken.body);
+  EXPECT_EQ(taken.body.at("changes").as_array().size(), 1u);
+  EXPECT_EQ(call("POST", path, R"({"job":"nobody"})").status, 404);
+  EXPECT_EQ(call("POST", path, "{}").status, 400);
+  EXPECT_EQ(call_as_user("POST", path, R"({"job":")" + job + "\"}").status, 404);
 }
 
 TEST_F(ManagementTest, AJobInUseIsNotDeleted) {

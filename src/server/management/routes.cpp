@@ -21,6 +21,9 @@ constexpr Route kRoutes[] = {
     {"PATCH", "/v1/management/apis/{id}", Permission::kWriteApis, change_api},
     {"DELETE", "/v1/management/apis/{id}", Permission::kWriteApis, delete_api},
     {"GET", "/v1/management/apis/{id}/keys", Permission::kReadKeys, list_keys},
+    {"GET", "/v1/management/apis/{id}/versions", Permission::kReadApis, list_versions},
+    {"POST", "/v1/management/apis/{id}/versions", Permission::kWriteApis, replace_version},
+    {"POST", "/v1/management/apis/{id}/rollback", Permission::kWriteApis, roll_back},
     {"GET", "/v1/management/apis/{id}/usage", Permission::kReadUsage, list_usage},
 };
 

@@ -5,7 +5,7 @@
 #include <boost/json.hpp>
 
 #include "server/blob/blob_store.h"
-#include "server/management/exchange.h"
+#include "server/management/api_answers.h"
 #include "server/store/words.h"
 
 namespace noren::server {
@@ -21,24 +21,6 @@ std::string url_of(const ManagementParts& parts, const ApiRow& row) {
                      row.api.id);
 }
 
-Result<json::object> api_json(const ManagementParts& parts, const ApiRow& row) {
-  ASSIGN_OR_RETURN(const OutcomeCounts counts, parts.usage.total(row.api.number));
-  json::object api = {{"id", row.api.id},
-                      {"url", url_of(parts, row)},
-                      {"type", execution_type_name(row.api.type)},
-                      {"enabled", row.api.enabled},
-                      {"project", row.project},
-                      {"name", row.name},
-                      {"version", row.api.version_label},
-                      {"job", row.job_id},
-                      {"created", format_utc(row.api.created_us)},
-                      {"modified", format_utc(row.api.modified_us)},
-                      {"cost_parameter", row.cost_parameter},
-                      {"successes", counts.succeeded}};
-  if (plan_of(row.owner_plan) == Plan::kFree) api["free_left"] = parts.usage.free_left(counts);
-  return api;
-}
-
 json::object counts_json(const OutcomeCounts& counts) {
   return {{"successes", counts.succeeded}, {"refused", counts.refused}, {"invalid", counts.invalid},
           {"timeouts", counts.timed_out},  {"failed", counts.failed},   {"abandoned", counts.abandoned}};
@@ -47,40 +29,6 @@ json::object counts_json(const OutcomeCounts& counts) {
 void add_state(json::object& api, const ServingState& state) {
   api["state"] = state.word;
   if (!state.reason.empty()) api["state_reason"] = state.reason;
-}
-
-/// Answers with one API, once its state is known.
-void answer_with_state(const ManagementParts& parts, const ExchangePointer& exchange, int status,
-                       json::object api) {
-  const std::string id(api.at("id").as_string());
-  auto body = std::make_shared<json::object>(std::move(api));
-  parts.serving.describe({id}, [exchange, status, body](std::vector<ServingState> states) {
-    if (!states.empty()) add_state(*body, states.front());
-    exchange->answer(status, *body);
-  });
-}
-
-Result<ApiRow> api_for(const ManagementParts& parts, const Exchange& exchange) {
-  ASSIGN_OR_RETURN(ApiRow row, parts.apis.find(exchange.path.at("id")));
-  // Somebody else's API is, for those who may not see it, no API.
-  if (!may(exchange.principal, exchange.permission, row.api.owner_id))
-    return make_error(Code::kNotFound, "there is no API with this id");
-  return row;
-}
-
-Result<std::string> text_member(const json::object& body, std::string_view name) {
-  const json::value* value = body.if_contains(name);
-  if (value == nullptr) return std::string();
-  if (!value->is_string()) return invalid(fmt::format("'{}' must be text", name));
-  return std::string(value->get_string());
-}
-
-Status take_flag(const json::object& body, std::string_view name, bool& flag) {
-  const json::value* value = body.if_contains(name);
-  if (value == nullptr) return Ok{};
-  if (!value->is_bool()) return invalid(fmt::format("'{}' must be true or false", name));
-  flag = value->get_bool();
-  return Ok{};
 }
 
 Result<NewApi> new_api_of(const ManagementParts& parts, const Exchange& exchange) {
@@ -132,6 +80,58 @@ Result<std::optional<json::object>> earlier_answer(const ManagementParts& parts,
 }
 
 }  // namespace
+
+Result<json::object> api_json(const ManagementParts& parts, const ApiRow& row) {
+  ASSIGN_OR_RETURN(const OutcomeCounts counts, parts.usage.total(row.api.number));
+  json::object api = {{"id", row.api.id},
+                      {"url", url_of(parts, row)},
+                      {"type", execution_type_name(row.api.type)},
+                      {"enabled", row.api.enabled},
+                      {"project", row.project},
+                      {"name", row.name},
+                      {"version", row.api.version_label},
+                      {"job", row.job_id},
+                      {"created", format_utc(row.api.created_us)},
+                      {"modified", format_utc(row.api.modified_us)},
+                      {"cost_parameter", row.cost_parameter},
+                      {"successes", counts.succeeded}};
+  if (plan_of(row.owner_plan) == Plan::kFree) api["free_left"] = parts.usage.free_left(counts);
+  return api;
+}
+
+/// Answers with one API, once its state is known.
+void answer_with_state(const ManagementParts& parts, const ExchangePointer& exchange, int status,
+                       json::object api) {
+  const std::string id(api.at("id").as_string());
+  auto body = std::make_shared<json::object>(std::move(api));
+  parts.serving.describe({id}, [exchange, status, body](std::vector<ServingState> states) {
+    if (!states.empty()) add_state(*body, states.front());
+    exchange->answer(status, *body);
+  });
+}
+
+Result<ApiRow> api_for(const ManagementParts& parts, const Exchange& exchange) {
+  ASSIGN_OR_RETURN(ApiRow row, parts.apis.find(exchange.path.at("id")));
+  // Somebody else's API is, for those who may not see it, no API.
+  if (!may(exchange.principal, exchange.permission, row.api.owner_id))
+    return make_error(Code::kNotFound, "there is no API with this id");
+  return row;
+}
+
+Result<std::string> text_member(const json::object& body, std::string_view name) {
+  const json::value* value = body.if_contains(name);
+  if (value == nullptr) return std::string();
+  if (!value->is_string()) return invalid(fmt::format("'{}' must be text", name));
+  return std::string(value->get_string());
+}
+
+Status take_flag(const json::object& body, std::string_view name, bool& flag) {
+  const json::value* value = body.if_contains(name);
+  if (value == nullptr) return Ok{};
+  if (!value->is_bool()) return invalid(fmt::format("'{}' must be true or false", name));
+  flag = value->get_bool();
+  return Ok{};
+}
 
 void create_api(const ManagementParts& parts, const ExchangePointer& exchange) {
   auto earlier = earlier_answer(parts, *exchange);

@@ -13,6 +13,7 @@
 #include "domain/access.h"
 #include "server/control_plane/accounts/accounts.h"
 #include "server/control_plane/apis/apis.h"
+#include "server/control_plane/apis/versions.h"
 #include "server/control_plane/jobs/jobs.h"
 #include "server/control_plane/serving.h"
 #include "server/control_plane/task_thread.h"
@@ -31,6 +32,7 @@ struct ManagementParts {
   Accounts& accounts;
   Jobs& jobs;
   Apis& apis;
+  Versions& versions;
   Usage& usage;
   Serving& serving;
   const Clock& clock;

@@ -190,6 +190,12 @@ class MemoryStore final : public Store {
     std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.label > b.label; });
     return all;
   }
+  Status delete_version(std::uint32_t api_number, const std::string& label) override {
+    std::erase_if(t_.versions, [&](const VersionRecord& each) {
+      return each.api_number == api_number && each.label == label;
+    });
+    return Ok{};
+  }
   Status add_key(const KeyRecord& key) override {
     for (const auto& each : t_.keys)
       if (each.id == key.id) return exists();
@@ -287,7 +293,9 @@ class MemoryStore final : public Store {
     const auto job = *find_job(version->job_id);
     const auto owner = *find_owner(api.owner_id);
     if (!job || !owner) return std::nullopt;
-    return ApiRow{api, job->id, job->project, job->name, job->package_hash, job->cost_parameter, owner->plan};
+    return ApiRow{api,         job->id,           job->project,
+                  job->name,   job->package_hash, job->cost_parameter,
+                  owner->plan, job->memory_bytes};
   }
 
   Tables t_;

@@ -64,6 +64,7 @@ class Store {
   // Versions, newest first.
   virtual Status add_version(const VersionRecord& version) = 0;
   virtual Result<std::vector<VersionRecord>> list_versions(std::uint32_t api_number) = 0;
+  virtual Status delete_version(std::uint32_t api_number, const std::string& label) = 0;
 
   // Keys. number 0 lists the keys of all APIs.
   virtual Status add_key(const KeyRecord& key) = 0;

@@ -97,6 +97,7 @@ std::string to_json(const Description& description) {
                          {"per_request",
                           {{"eligible", description.per_request_reasons.empty()},
                            {"reasons", texts(description.per_request_reasons)}}},
+                         {"memory_bytes", description.memory_bytes},
                          {"batchable", batchable},
                          {"random", random},
                          {"warnings", texts(description.warnings)}};

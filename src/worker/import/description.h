@@ -20,7 +20,8 @@ struct Description {
   std::map<std::string, std::int64_t> functions_count;  ///< by type
   std::int64_t parameters_count = 0;                    ///< scalars stored
   Cost statistics;
-  std::vector<FunctionCost> layers;              ///< only where they are asked for
+  std::int64_t memory_bytes = 0;     ///< that a worker takes for itself once the first executor has answered
+  std::vector<FunctionCost> layers;  ///< only where they are asked for
   std::vector<std::string> per_request_reasons;  ///< why not per request; empty: eligible
   std::vector<std::string> warnings;
   std::map<std::string, std::string> facts;  ///< onnx: opset, producer

@@ -36,8 +36,7 @@ void judge_per_request(Description& description, double used_scalars, std::int64
 }
 
 /// Tries the model, and takes "batchable" back where the trial does not prove it.
-Result<std::int64_t> try_out(ByteView model, ExecutorSignature& executor,
-                             std::vector<std::string>& warnings) {
+Result<std::int64_t> try_out(ByteView model, ExecutorSignature& executor, Description& description) {
   auto verification = verify_model(model, executor);
   if (!verification.ok()) {
     Error error = std::move(verification).error();
@@ -46,7 +45,10 @@ Result<std::int64_t> try_out(ByteView model, ExecutorSignature& executor,
   }
   executor.batchable = executor.batchable && verification->rows_independent;
   if (!verification->remark.empty())
-    warnings.push_back("executor '" + executor.name + "': " + verification->remark);
+    description.warnings.push_back("executor '" + executor.name + "': " + verification->remark);
+  // The other executors are opened when somebody asks for them.
+  if (description.memory_bytes == 0)
+    description.memory_bytes = limits::kWorkerBirthBytes + verification->memory_bytes;
   return verification->run_ns * executor.evaluations_count;
 }
 
@@ -63,8 +65,7 @@ Result<Imported> import_nnp(ByteView bytes, const ImportOptions& options) {
   for (const Executor& executor : file.executors) {
     ASSIGN_OR_RETURN(TranslatedExecutor translated, translate_executor(file, executor));
     ASSIGN_OR_RETURN(translated.model, simplify_model(translated.model, translated.graph_shapes));
-    ASSIGN_OR_RETURN(const std::int64_t run_ns,
-                     try_out(translated.model, translated.signature, description.warnings));
+    ASSIGN_OR_RETURN(const std::int64_t run_ns, try_out(translated.model, translated.signature, description));
     slowest_run_ns = std::max(slowest_run_ns, run_ns);
     const Statistics statistics = network_statistics(executor, [&](std::string_view name) -> const Shape* {
       const auto found = translated.shapes.find(std::string(name));
@@ -104,7 +105,7 @@ Result<Imported> import_onnx(ByteView bytes, const ImportOptions& options) {
   if (file.operators_count.contains("StringNormalizer")) {
     ASSIGN_OR_RETURN(model, with_built_in_locale(bytes));
   }
-  ASSIGN_OR_RETURN(const std::int64_t run_ns, try_out(model, executor, description.warnings));
+  ASSIGN_OR_RETURN(const std::int64_t run_ns, try_out(model, executor, description));
   judge_per_request(description, static_cast<double>(file.used_scalars_count), run_ns);
   description.network_of_executor.emplace_back();
   description.signature.executors.push_back(std::move(executor));

@@ -6,8 +6,11 @@
 #include <optional>
 #include <random>
 
+#include <malloc.h>
+
 #include "base/clock.h"
 #include "worker/engine/package.h"
+#include "worker/engine/sample_inputs.h"
 
 namespace noren::worker {
 namespace {
@@ -18,60 +21,9 @@ constexpr double kAbsolute = 1e-6, kRelative = 1e-5;
 
 /// Lengths that stand in for free axes, tried in this order: a text, a small picture, a usual one.
 constexpr std::array<std::int64_t, 3> kStandInLengths = {16, 64, 224};
-constexpr std::int64_t kStandInElementsCount = 1'000'000;
-
-constexpr std::uint16_t kHalfOfOne = 0x3800, kBfloat16HalfOfOne = 0x3F00;
-
-template <typename T>
-void fill(Tensor& tensor, T value) {
-  std::fill_n(tensor.data<T>(), tensor.count(), value);
-}
-
-template <typename T>
-void fill(Tensor& tensor, std::mt19937& generator) {
-  std::uniform_real_distribution<T> distribution(-1, 1);
-  std::generate_n(tensor.data<T>(), tensor.count(), [&] { return distribution(generator); });
-}
-
-/// Floats in (-1, 1) from a fixed seed: the same file is judged the same way each time. Whole numbers are 1:
-/// a valid index nearly everywhere, and nothing is divided by zero.
-Tensor sample_of(const InputSignature& input, Shape shape, std::mt19937& generator) {
-  Tensor tensor(input.type, std::move(shape));
-  switch (input.type) {
-    case ElementType::kFloat32: fill<float>(tensor, generator); break;
-    case ElementType::kFloat64: fill<double>(tensor, generator); break;
-    case ElementType::kFloat16: fill(tensor, kHalfOfOne); break;
-    case ElementType::kBfloat16: fill(tensor, kBfloat16HalfOfOne); break;
-    case ElementType::kInt8: fill(tensor, std::int8_t{1}); break;
-    case ElementType::kInt16: fill(tensor, std::int16_t{1}); break;
-    case ElementType::kInt32: fill(tensor, std::int32_t{1}); break;
-    case ElementType::kInt64: fill(tensor, std::int64_t{1}); break;
-    case ElementType::kBool:
-    case ElementType::kUint8: fill(tensor, std::uint8_t{1}); break;
-    case ElementType::kUint16: fill(tensor, std::uint16_t{1}); break;
-    case ElementType::kUint32: fill(tensor, std::uint32_t{1}); break;
-    case ElementType::kUint64: fill(tensor, std::uint64_t{1}); break;
-    case ElementType::kString: break;
-  }
-  return tensor;
-}
-
-/// Empty where an input would be too large to be tried.
-std::vector<Tensor> sample_inputs(const ExecutorSignature& executor, std::int64_t free_length,
-                                  std::mt19937& generator) {
-  std::vector<Tensor> inputs;
-  for (const InputSignature& input : executor.inputs) {
-    Shape shape = input.has_shape ? input.shape : Shape{1};
-    bool is_free = false;
-    for (std::int64_t& axis : shape) {
-      is_free = is_free || axis < 0;
-      axis = axis < 0 ? free_length : axis;
-    }
-    const auto count = checked_element_count(shape);
-    if (!count.ok() || (is_free && *count > kStandInElementsCount)) return {};
-    inputs.push_back(sample_of(input, std::move(shape), generator));
-  }
-  return inputs;
+std::int64_t heap_in_use_bytes() {
+  const struct mallinfo2 heap = ::mallinfo2();
+  return static_cast<std::int64_t>(heap.uordblks + heap.hblkhd);
 }
 
 bool all_equal(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
@@ -84,12 +36,6 @@ bool all_equal(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
     }
   }
   return true;
-}
-
-bool has_free_axis(const ExecutorSignature& executor) {
-  return std::any_of(executor.inputs.begin(), executor.inputs.end(), [](const InputSignature& input) {
-    return !input.has_shape || std::find(input.shape.begin(), input.shape.end(), -1) != input.shape.end();
-  });
 }
 
 /// One request. The remark says why it failed.
@@ -138,10 +84,12 @@ Result<Verification> verify_model(ByteView onnx_model, const ExecutorSignature& 
   model_signature.executors.push_back(signature);
   model_signature.executors[0].evaluations_count = 1;
   const Bytes package = encode_package(model_signature, {Bytes(onnx_model.begin(), onnx_model.end())});
+  const std::int64_t before_bytes = heap_in_use_bytes();
   ASSIGN_OR_RETURN(const auto model, ServableModel::open(package, EngineOptions{}));
   TRY(model->prepare(0));
 
   Verification verification;
+  verification.memory_bytes = std::max<std::int64_t>(0, heap_in_use_bytes() - before_bytes);
   std::int64_t free_length = 1;
   if (has_free_axis(signature)) {
     free_length = find_free_length(*model, signature, verification);
@@ -159,6 +107,8 @@ Result<Verification> verify_model(ByteView onnx_model, const ExecutorSignature& 
       verification.remark = trial.remark;
       return verification;
     }
+    if (row == 0)
+      verification.memory_bytes = std::max(verification.memory_bytes, heap_in_use_bytes() - before_bytes);
     rows.push_back(std::move(trial.inputs));
     alone.push_back(std::move(trial.outputs));
     if (!signature.batchable) break;

@@ -12,6 +12,7 @@ namespace noren::worker {
 
 struct Verification {
   std::int64_t run_ns = 0;        ///< one request, after the first
+  std::int64_t memory_bytes = 0;  ///< that the session holds after a request
   bool ran = false;               ///< false where the sample input does not suit the model: said in `remark`
   bool rows_independent = false;  ///< several requests as one run gave what they gave alone
   std::string remark;

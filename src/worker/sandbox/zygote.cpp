@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -216,6 +217,8 @@ void Zygote::fork_child(link::Frame frame) {
 void Zygote::become_child(const link::ForkRequest& request, UniqueFd socket) {
   populate_heap();
   child_signals();
+  if (request.role == link::ChildRole::kInspect)
+    static_cast<void>(::setpriority(PRIO_PROCESS, 0, limits::kImportNice));
   if (arguments_.child_errors == ChildErrors::kDiscard) ::dup2(STDOUT_FILENO, STDERR_FILENO);
   Child child;
   child.role = request.role;

@@ -16,8 +16,6 @@ namespace noren::worker {
 namespace {
 
 constexpr std::int64_t kLookEveryNs = 200'000'000;
-// What every child takes at its birth: page tables, the first pages of its heap.
-constexpr std::int64_t kBirthBytes = limits::kMiB;
 
 std::int64_t kibibytes_after(std::string_view text, std::string_view name) {
   const std::size_t at = text.find(name);
@@ -48,7 +46,8 @@ std::int64_t MemoryMeter::anonymous_bytes() const {
 
 std::int64_t MemoryMeter::estimate() {
   peak_then_bytes_ = peak_bytes();
-  return told_bytes_ = kBirthBytes + std::max<std::int64_t>(0, anonymous_bytes() - birth_bytes_);
+  return told_bytes_ =
+             limits::kWorkerBirthBytes + std::max<std::int64_t>(0, anonymous_bytes() - birth_bytes_);
 }
 
 std::optional<std::int64_t> MemoryMeter::tell(std::int64_t bytes) {

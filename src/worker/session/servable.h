@@ -33,6 +33,8 @@ class Servable {
   /// Only for batchable executors and rows of equal shapes. One answer a row.
   virtual Result<std::vector<std::vector<Tensor>>> run_batch(std::size_t executor_index,
                                                              std::span<const std::vector<Tensor>> rows) = 0;
+  /// Answers a request of the model's own inputs with each executor: what the first caller would meet.
+  virtual Status try_sample() = 0;
   /// Appends the answer's bytes.
   virtual Status format(std::size_t executor_index, std::span<const Tensor> outputs, Bytes& out) = 0;
 };

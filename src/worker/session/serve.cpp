@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "worker/protocol/classic/classic.h"
+#include "worker/session/background.h"
 #include "worker/session/backstop.h"
 #include "worker/session/batch.h"
 #include "worker/session/body.h"
@@ -52,6 +53,7 @@ class ServeLoop {
   enum class Next : std::uint8_t { kGoOn, kStop };
 
   Next load();
+  Result<std::unique_ptr<Servable>> open_package(int package, const link::LoadRequest& request);
   Next listen();
   Status take_frames();
   void release_bodies();
@@ -94,10 +96,12 @@ ServeLoop::Next ServeLoop::load() {
   const auto request = link::decode<link::LoadRequest>(conversation_.reader().payload(**frame));
   if (!request.ok()) return Next::kStop;
   const MonotonicNs started_ns = system_clock().monotonic_ns();
-  auto opened = guarded([&]() -> Result<std::unique_ptr<Servable>> {
-    ASSIGN_OR_RETURN(package_, Mapping::map((*frame)->descriptor.get()));
-    return open_(package_.bytes(), *request);
-  });
+  Result<std::unique_ptr<Servable>> opened = internal("not loaded");
+  const auto open = [&] { opened = open_package((*frame)->descriptor.get(), *request); };
+  if (request->in_background)
+    run_in_background(open);
+  else
+    open();
   if (!opened.ok()) {
     status_ = conversation_.fail(opened.error());
     return Next::kStop;
@@ -110,6 +114,15 @@ ServeLoop::Next ServeLoop::load() {
   conversation_.writer().add({.type = FrameType::kLoaded, .time_ns = duration_ns}, link::encode(report));
   status_ = kExitDone;
   return Next::kGoOn;
+}
+
+Result<std::unique_ptr<Servable>> ServeLoop::open_package(int package, const link::LoadRequest& request) {
+  return guarded([&]() -> Result<std::unique_ptr<Servable>> {
+    ASSIGN_OR_RETURN(package_, Mapping::map(package));
+    ASSIGN_OR_RETURN(auto servable, open_(package_.bytes(), request));
+    if (request.try_sample) TRY(servable->try_sample());
+    return servable;
+  });
 }
 
 /// Sends what is ready and takes in what has come: waits only when there is nothing to do.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/result.h"
 #include "base/secret.h"
 #include "domain/access.h"
@@ -27,6 +28,7 @@ struct ApiRules {
   std::int64_t queue_limit_count = 0;
   std::int64_t per_request_cost_count = 0;
   std::int64_t free_apis_per_month_count = 0;
+  std::int64_t versions_kept_count = limits::kVersionsKeptCount;
 };
 
 /// An API's own settings. 0: the server's.

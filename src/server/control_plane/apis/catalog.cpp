@@ -27,6 +27,7 @@ Result<PublishedApi> Apis::published(const ApiRow& row) const {
   api.version_label = row.api.version_label;
   api.package_hash = row.package_hash;
   api.cost_parameter = row.cost_parameter;
+  api.memory_bytes = row.memory_bytes;
   api.keep_output_names = settings.keep_output_names;
   api.batching = settings.batching;
   api.body_limit_bytes = or_else<std::uint64_t>(

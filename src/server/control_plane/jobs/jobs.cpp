@@ -34,6 +34,7 @@ Result<JobRecord> Jobs::add(const NewJob& job, const KeptFiles& files) {
   record.package_hash = files.package_hash;
   record.upload_bytes = files.upload_bytes;
   record.cost_parameter = facts.cost_parameter;
+  record.memory_bytes = facts.memory_bytes;
   record.description = job.description;
   record.kept = job.kept;
   record.created_us = clock_.wall_us();

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "domain/model_interface.h"
 #include "server/blob/blob_store.h"
 #include "server/store/store.h"
 
@@ -21,12 +22,15 @@ namespace noren::server {
 /// What the server itself reads out of an import's description.
 struct DescriptionFacts {
   std::int64_t cost_parameter = 0;
+  std::int64_t memory_bytes = 0;
   /// Why it does not qualify for per request, but for its CostParameter, which is judged by this server's
   /// setting.
   std::vector<std::string> reasons;
 };
 /// kInternal where it is not what an import writes: it comes from a worker and is not trusted.
 Result<DescriptionFacts> read_description(const std::string& description);
+/// What callers of the model write and read. Errors as above.
+Result<ModelInterface> read_interface(const std::string& description);
 
 struct NewJob {
   std::string owner_id;

@@ -97,6 +97,21 @@ TEST_F(JobsTest, WhatAPublishAbandonedAndWhatACrashLeftIsRemoved) {
   EXPECT_EQ(blobs_count(), 0u);
 }
 
+TEST(Description, TheInterfaceIsReadAndEverythingElseIsRefused) {
+  const std::string good =
+      R"({"executors":[{"name":"E","inputs":[{"name":"x","type":"float32","shape":[1,-1]}],"outputs":[]}]})";
+  const auto model = read_interface(good);
+  ASSERT_TRUE(model.ok()) << describe(model.error());
+  ASSERT_EQ(model->executors.size(), 1u);
+  EXPECT_EQ(model->executors[0].inputs[0].shape, (std::vector<std::int64_t>{1, -1}));
+  for (const std::string& part :
+       {"\"executors\":[", "\"name\":\"E\",", "\"inputs\":[", "-1", ",\"outputs\":[]"}) {
+    std::string bad = good;
+    bad.replace(bad.find(part), part.size(), part == "-1" ? "null" : "");
+    EXPECT_FALSE(read_interface(bad).ok()) << bad;
+  }
+}
+
 TEST(Description, FactsAreReadAndEverythingElseIsRefused) {
   const auto facts = read_description(kDescription);
   ASSERT_TRUE(facts.ok());

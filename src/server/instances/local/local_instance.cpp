@@ -24,6 +24,8 @@ ServingChild::ServingChild(std::uint64_t id, const InstanceSpec& spec, std::int6
     : LocalChild(id), listener_(&listener) {
   bounds_.role = link::ChildRole::kServe;
   bounds_.threads_count = static_cast<std::uint32_t>(std::max(1, spec.threads_count));
+  // A load in the background is a thread of its own.
+  if (spec.in_background) bounds_.threads_count = std::max(bounds_.threads_count, 2U);
   bounds_.memory_limit_bytes = spec.memory_limit_bytes > 0 ? spec.memory_limit_bytes : memory_limit_bytes;
 }
 
@@ -31,10 +33,12 @@ void ServingChild::load(const InstanceSpec& spec) {
   link::LoadRequest request;
   request.version_label = spec.version_label;
   request.inflated_body_limit_bytes = spec.inflated_body_limit_bytes;
-  request.threads_count = bounds_.threads_count;
+  request.threads_count = static_cast<std::uint32_t>(std::max(1, spec.threads_count));
   request.batch_limit_count = static_cast<std::uint32_t>(std::max(1, spec.batch_limit_count));
   request.refuse_dicom_and_wav = spec.refuse_dicom_and_wav;
   request.keep_output_names = spec.keep_output_names;
+  request.in_background = spec.in_background;
+  request.try_sample = spec.try_sample;
   UniqueFd package(::fcntl(spec.package->get(), F_DUPFD_CLOEXEC, 0));
   stream().writer().add({.type = FrameType::kLoad}, link::encode(request), std::move(package));
   stream().flush_soon();

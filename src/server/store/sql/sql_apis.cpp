@@ -31,7 +31,7 @@ Result<std::vector<ApiRow>> SqlStore::select_apis(const char* condition, const s
   struct Raw {
     ApiRow row;
     std::string type, plan;
-    long long number = 0, enabled = 0, created = 0, modified = 0, cost = 0;
+    long long number = 0, enabled = 0, created = 0, modified = 0, cost = 0, memory = 0;
   };
   std::vector<Raw> raw;
   TRY(session_.guarded("select_apis", [&] {
@@ -41,7 +41,8 @@ Result<std::vector<ApiRow>> SqlStore::select_apis(const char* condition, const s
         (session_.sql().prepare
              << "SELECT a.number, a.id, a.owner_id, a.type, a.enabled, a.settings, a.version_label, "
                 "a.created_us, "
-                "a.modified_us, j.id, j.project, j.name, j.package_hash, j.cost_parameter, o.plan FROM apis "
+                "a.modified_us, j.id, j.project, j.name, j.package_hash, j.cost_parameter, j.memory_bytes, "
+                "o.plan FROM apis "
                 "a "
                 "JOIN versions v ON v.api_number = a.number AND v.label = a.version_label "
                 "JOIN jobs j ON j.id = v.job_id JOIN owners o ON o.id = a.owner_id WHERE a.deleted_us = 0 "
@@ -50,7 +51,7 @@ Result<std::vector<ApiRow>> SqlStore::select_apis(const char* condition, const s
          into(t.number), into(t.row.api.id), into(t.row.api.owner_id), into(t.type), into(t.enabled),
          into(t.row.api.settings), into(t.row.api.version_label), into(t.created), into(t.modified),
          into(t.row.job_id), into(t.row.project), into(t.row.name), into(t.row.package_hash), into(t.cost),
-         into(t.plan), use(text, "text"), use(before, "before"), use(limit, "limit"));
+         into(t.memory), into(t.plan), use(text, "text"), use(before, "before"), use(limit, "limit"));
     select.execute();
     while (select.fetch()) raw.push_back(t);
   }));
@@ -65,6 +66,7 @@ Result<std::vector<ApiRow>> SqlStore::select_apis(const char* condition, const s
     row.api.created_us = each.created;
     row.api.modified_us = each.modified;
     row.cost_parameter = each.cost;
+    row.memory_bytes = each.memory;
     rows.push_back(std::move(row));
   }
   return rows;
@@ -141,6 +143,14 @@ Result<std::vector<VersionRecord>> SqlStore::list_versions(std::uint32_t api_num
       all.push_back(version);
     }
     return all;
+  });
+}
+
+Status SqlStore::delete_version(std::uint32_t api_number, const std::string& label) {
+  return session_.guarded("delete_version", [&] {
+    const long long number = api_number;
+    session_.sql() << "DELETE FROM versions WHERE api_number = :number AND label = :label",
+        use(number, "number"), use(label, "label");
   });
 }
 

@@ -9,19 +9,19 @@ namespace {
 
 constexpr const char* kJobColumns =
     "number, id, owner_id, project, name, file_name, upload_hash, package_hash, upload_bytes, "
-    "cost_parameter, kept, "
-    "created_us";
+    "cost_parameter, memory_bytes, kept, created_us";
 
 /// Where a statement puts a job's columns, all but the description.
 struct JobTarget {
   JobRecord job;
-  long long number = 0, upload_bytes = 0, cost_parameter = 0, kept = 0, created = 0;
+  long long number = 0, upload_bytes = 0, cost_parameter = 0, memory = 0, kept = 0, created = 0;
 
   JobRecord record() const {
     JobRecord copy = job;
     copy.number = number;
     copy.upload_bytes = upload_bytes;
     copy.cost_parameter = cost_parameter;
+    copy.memory_bytes = memory;
     copy.kept = kept != 0;
     copy.created_us = created;
     return copy;
@@ -33,16 +33,17 @@ struct JobTarget {
 Result<std::int64_t> SqlStore::add_job(const JobRecord& job) {
   return session_.guarded("add_job", [&]() -> std::int64_t {
     const long long upload_bytes = job.upload_bytes, cost = job.cost_parameter, kept = job.kept ? 1 : 0;
-    const long long created = job.created_us;
+    const long long memory = job.memory_bytes, created = job.created_us;
     session_.sql()
         << "INSERT INTO jobs (number, id, owner_id, project, name, file_name, upload_hash, package_hash, "
-           "upload_bytes, cost_parameter, description, kept, created_us) "
+           "upload_bytes, cost_parameter, memory_bytes, description, kept, created_us) "
            "SELECT COALESCE(MAX(number), 0) + 1, :id, :owner, :project, :name, :file_name, :upload_hash, "
-           ":package_hash, :upload_bytes, :cost, :description, :kept, :created FROM jobs",
+           ":package_hash, :upload_bytes, :cost, :memory, :description, :kept, :created FROM jobs",
         use(job.id, "id"), use(job.owner_id, "owner"), use(job.project, "project"), use(job.name, "name"),
         use(job.file_name, "file_name"), use(job.upload_hash, "upload_hash"),
         use(job.package_hash, "package_hash"), use(upload_bytes, "upload_bytes"), use(cost, "cost"),
-        use(job.description, "description"), use(kept, "kept"), use(created, "created");
+        use(memory, "memory"), use(job.description, "description"), use(kept, "kept"),
+        use(created, "created");
     long long number = 0;
     session_.sql() << "SELECT number FROM jobs WHERE id = :id", into(number), use(job.id, "id");
     return number;
@@ -57,7 +58,8 @@ Result<std::optional<JobRecord>> SqlStore::find_job(const std::string& id) {
         (session_.sql().prepare << "SELECT " << kJobColumns << ", description FROM jobs WHERE id = :id",
          into(t.number), into(t.job.id), into(t.job.owner_id), into(t.job.project), into(t.job.name),
          into(t.job.file_name), into(t.job.upload_hash), into(t.job.package_hash), into(t.upload_bytes),
-         into(t.cost_parameter), into(t.kept), into(t.created), into(description), use(id, "id"));
+         into(t.cost_parameter), into(t.memory), into(t.kept), into(t.created), into(description),
+         use(id, "id"));
     if (!select.execute(true)) return std::nullopt;
     JobRecord job = t.record();
     job.description = std::move(description);
@@ -76,8 +78,8 @@ Result<std::vector<JobRecord>> SqlStore::list_jobs(const std::string& owner_id, 
                                    "(:before = 0 OR number < :before) ORDER BY number DESC LIMIT :limit",
          into(t.number), into(t.job.id), into(t.job.owner_id), into(t.job.project), into(t.job.name),
          into(t.job.file_name), into(t.job.upload_hash), into(t.job.package_hash), into(t.upload_bytes),
-         into(t.cost_parameter), into(t.kept), into(t.created), use(owner_id, "owner"), use(before, "before"),
-         use(limit, "limit"));
+         into(t.cost_parameter), into(t.memory), into(t.kept), into(t.created), use(owner_id, "owner"),
+         use(before, "before"), use(limit, "limit"));
     select.execute();
     while (select.fetch()) all.push_back(t.record());
     return all;

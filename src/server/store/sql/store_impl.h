@@ -39,6 +39,7 @@ class SqlStore final : public Store {
 
   Status add_version(const VersionRecord& version) override;
   Result<std::vector<VersionRecord>> list_versions(std::uint32_t api_number) override;
+  Status delete_version(std::uint32_t api_number, const std::string& label) override;
   Status add_key(const KeyRecord& key) override;
   Result<std::vector<KeyRecord>> list_keys(std::uint32_t api_number) override;
 

@@ -32,7 +32,7 @@ class StoreContract : public ::testing::TestWithParam<const char*> {
   }
   JobRecord job(const std::string& id, const std::string& owner_id = "o1") {
     return {0,  id, owner_id, "project", "名前 " + id, "m.nnp", "up-" + id, "pack-" + id,
-            10, 7,  "{}",     false,     100};
+            10, 7,  "{}",     false,     100,          55};
   }
   /// An API with a job and a first version "v1".
   std::uint32_t publish(const std::string& id, const std::string& owner_id = "o1", WallUs created_us = 1000) {
@@ -114,6 +114,8 @@ TEST_P(StoreContract, AnApiShowsItsJobAndOwner) {
   EXPECT_EQ(row->name, "名前 job-x");
   EXPECT_EQ(row->package_hash, "pack-job-x");
   EXPECT_EQ(row->cost_parameter, 7);
+  EXPECT_EQ(row->memory_bytes, 55);
+  EXPECT_EQ((*store_->find_job("job-x"))->memory_bytes, 55);
   EXPECT_EQ(row->owner_plan, OwnerPlan::kFree);
 }
 
@@ -161,6 +163,12 @@ TEST_P(StoreContract, AnUpdateChangesWhatMayChange) {
   ASSERT_EQ(versions->size(), 2u);
   EXPECT_EQ(versions->front().label, "v2");
   EXPECT_EQ(store_->add_version({number, "v2", "next", 1500}).error().code, Code::kAlreadyExists);
+  const std::uint32_t other = publish("y");
+  ASSERT_TRUE(store_->delete_version(number, versions->back().label).ok());
+  ASSERT_TRUE(store_->delete_version(number, "no such one").ok());
+  EXPECT_EQ(store_->list_versions(number)->size(), 1u);
+  EXPECT_EQ(store_->list_versions(other)->size(), 1u);
+  EXPECT_FALSE(*store_->job_is_used("job-x"));
 }
 
 TEST_P(StoreContract, KeysBelongToTheirApi) {

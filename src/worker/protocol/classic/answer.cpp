@@ -1,7 +1,6 @@
 #include <bit>
 #include <charconv>
 #include <cstring>
-#include <set>
 
 #include "base/check.h"
 #include "base/limits.h"
@@ -102,15 +101,6 @@ bool append_values(std::string& out, const Tensor& tensor) {
 }
 
 }  // namespace
-
-std::vector<std::string> documented_names(std::span<const std::string> names) {
-  std::vector<std::string> shortened(names.begin(), names.end());
-  for (std::string& name : shortened)
-    if (name.ends_with('\'')) name.pop_back();
-  if (std::set<std::string_view>(shortened.begin(), shortened.end()).size() == shortened.size())
-    return shortened;
-  return {names.begin(), names.end()};
-}
 
 Result<std::string> format_answer(std::string_view version, std::span<const std::string> names,
                                   std::span<const Tensor> outputs) {

@@ -81,15 +81,5 @@ TEST(Answer, NamesAreRawUtf8) {
             std::string::npos);
 }
 
-TEST(DocumentedNames, OneTrailingMarkIsDroppedWhereNamesStayDistinct) {
-  const auto names = [](std::vector<std::string> given) { return documented_names(given); };
-  using Names = std::vector<std::string>;
-  EXPECT_EQ(names({"y'"}), Names({"y"}));
-  EXPECT_EQ(names({"y''", "z"}), Names({"y'", "z"}));
-  EXPECT_EQ(names({"y", "y'"}), Names({"y", "y'"}));
-  EXPECT_EQ(names({"y'", "y''", "z'"}), Names({"y", "y'", "z"}));
-  EXPECT_EQ(names({}), Names());
-}
-
 }  // namespace
 }  // namespace noren::worker

@@ -55,9 +55,6 @@ struct InflatedBody {
 /// Unpacks a gzip body. Errors: kInvalidArgument (damaged), kTooLarge (more than `limit_bytes` unpacked).
 Result<InflatedBody> inflate_gzip(ByteView compressed, std::size_t limit_bytes);
 
-/// The names an answer shows: one trailing ' is dropped where that leaves the names distinct.
-std::vector<std::string> documented_names(std::span<const std::string> names);
-
 /// The answer's bytes: {"version":"…","outputs":[{"name":"y","data":"0.5, 1.0"}]}. `names` has one entry an
 /// output. Errors: kTooLarge past limits::kAnswerBytes.
 Result<std::string> format_answer(std::string_view version, std::span<const std::string> names,

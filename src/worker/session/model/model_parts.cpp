@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "domain/model_interface.h"
 #include "worker/engine/package.h"
+#include "worker/engine/sample_inputs.h"
 #include "worker/import/import.h"
 #include "worker/protocol/classic/classic.h"
 
@@ -43,6 +45,19 @@ class ModelServable final : public Servable {
     return model_->run_batch(executor_index, rows);
   }
 
+  Status try_sample() override {
+    std::mt19937 generator(1);  // the same model is judged the same way each time
+    for (std::size_t index = 0; index < model_->signature().executors.size(); ++index) {
+      const Status answered = try_executor(index, generator);
+      if (answered.ok()) continue;
+      const std::string& name = model_->signature().executors[index].name;
+      return make_error(answered.error().code,
+                        "executor '" + name + "' fails on a sample request: " + answered.error().text,
+                        answered.error().detail);
+    }
+    return Ok{};
+  }
+
   Status format(std::size_t executor_index, std::span<const Tensor> outputs, Bytes& out) override {
     ASSIGN_OR_RETURN(const std::string answer,
                      format_answer(version_, output_names_[executor_index], outputs));
@@ -51,6 +66,15 @@ class ModelServable final : public Servable {
   }
 
  private:
+  Status try_executor(std::size_t index, std::mt19937& generator) {
+    TRY(model_->prepare(index));
+    const ExecutorSignature& executor = model_->signature().executors[index];
+    if (has_free_axis(executor)) return Ok{};
+    ASSIGN_OR_RETURN(const auto outputs, run(index, sample_inputs(executor, 1, generator)));
+    Bytes answer;
+    return format(index, outputs, answer);
+  }
+
   std::unique_ptr<ServableModel> model_;
   ClassicParser parser_;
   std::string version_;
