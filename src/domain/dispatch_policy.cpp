@@ -11,6 +11,9 @@ constexpr std::int64_t kAheadNs = 2'000'000;  // work that waits inside a worker
 constexpr std::int64_t kAheadBatchableNs = 20'000'000;
 constexpr std::int64_t kShortServiceNs = 5'000'000;  // below this the way to the worker and back shows
 constexpr std::int64_t kStartPaysNs = 20'000'000;
+constexpr std::int64_t kOvertakeLeastNs = 50'000'000;  // longer than a turn with all that it sent ahead
+constexpr int kOvertakeFactor = 2;                     // so many times the tokens, at most
+constexpr int kOvertakeShortFactor = 4;
 
 }  // namespace
 
@@ -21,6 +24,15 @@ int credit_window(const CreditInput& input) {
       input.batchable ? std::max(kWindowMostCount, 2 * input.batch_limit_count) : kWindowMostCount;
   const int least = input.service_ns < kShortServiceNs ? 2 : 1;
   return static_cast<int>(std::clamp<std::int64_t>(ahead_ns / input.service_ns, least, most));
+}
+
+std::int64_t overtake_wait_ns(std::int64_t service_ns) { return std::max(kOvertakeLeastNs, 2 * service_ns); }
+
+bool may_overtake(const OvertakeInput& input) {
+  if (input.waited_ns < overtake_wait_ns(input.service_ns)) return false;
+  const bool is_short = input.service_ns <= kTurnMs * 1'000'000;
+  const int limit_count = input.tokens_count * (is_short ? kOvertakeShortFactor : kOvertakeFactor);
+  return input.used_tokens_count + input.needed_tokens_count <= limit_count;
 }
 
 bool should_start_worker(const StartInput& input) {

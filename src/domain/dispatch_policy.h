@@ -24,6 +24,20 @@ int credit_window(const CreditInput& input);
 /// How long one API's worker keeps a CPU token while workers of other APIs wait for it.
 inline constexpr std::int64_t kTurnMs = 10;
 
+struct OvertakeInput {
+  std::int64_t waited_ns = 0;   ///< for a token
+  std::int64_t service_ns = 0;  ///< measured time a request of the API; 0: not known yet
+  int needed_tokens_count = 1;
+  int used_tokens_count = 0;
+  int tokens_count = 1;
+};
+/// How long an API that has no token waits for one before it may do without.
+std::int64_t overtake_wait_ns(std::int64_t service_ns);
+/// Whether an API runs although all tokens are taken: the runs that have them are so long that it would wait
+/// for more than twice its own time. The machine then shares its cores between them for that while. A few
+/// may, short ones rather than long ones.
+bool may_overtake(const OvertakeInput& input);
+
 struct StartInput {
   int live_count = 0;      ///< workers that start or serve
   int starting_count = 0;  ///< of them

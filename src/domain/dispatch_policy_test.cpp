@@ -48,6 +48,19 @@ TEST(StartWorker, FirstAtOnceFurtherOnesWhenTheyPay) {
   EXPECT_FALSE(should_start_worker({0, 0, 1, 1, 0, 0, 0})) << "nobody waits";
 }
 
+TEST(Overtake, ComesAfterTwiceTheOwnTimeAndForAFewOnly) {
+  constexpr std::int64_t kMs = 1'000'000;
+  EXPECT_FALSE(may_overtake({49 * kMs, 3 * kMs, 1, 2, 2}));
+  EXPECT_TRUE(may_overtake({50 * kMs, 3 * kMs, 1, 2, 2}));
+  EXPECT_TRUE(may_overtake({50 * kMs, 0, 1, 2, 2})) << "what is not known may be short";
+  EXPECT_FALSE(may_overtake({1'999 * kMs, 1'000 * kMs, 1, 2, 2}));
+  EXPECT_TRUE(may_overtake({2'000 * kMs, 1'000 * kMs, 1, 2, 2}));
+  EXPECT_TRUE(may_overtake({2'000 * kMs, 1'000 * kMs, 2, 2, 2}));
+  EXPECT_FALSE(may_overtake({2'000 * kMs, 1'000 * kMs, 1, 4, 2})) << "long ones double the load at most";
+  EXPECT_TRUE(may_overtake({50 * kMs, 3 * kMs, 1, 7, 2}));
+  EXPECT_FALSE(may_overtake({50 * kMs, 3 * kMs, 1, 8, 2}));
+}
+
 TEST(Eviction, TakesNoMoreThanItMust) {
   const std::vector<std::int64_t> idle = {10, 20, 30};
   EXPECT_EQ(eviction_count(idle, 60, 0, 60), 0U);

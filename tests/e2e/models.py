@@ -41,10 +41,14 @@ def write_nnp(path, variables, functions, inputs, outputs, evaluations=0):
     return path
 
 
+def scaling(path, dims, factor, name="x"):
+    """y = factor * x, for one input of these dimensions."""
+    scale = function("MulScalar", [name], "y", block("mul_scalar_param", f"val: {float(factor)}\n"))
+    return write_nnp(path, {name: dims, "y": dims}, [scale], [name], ["y"])
+
+
 def doubling(path, dims, name="x"):
-    """y = 2 * x, for one input of these dimensions."""
-    double = function("MulScalar", [name], "y", block("mul_scalar_param", "val: 2.0\n"))
-    return write_nnp(path, {name: dims, "y": dims}, [double], [name], ["y"])
+    return scaling(path, dims, 2, name)
 
 
 def mean_of(path, dims):

@@ -79,6 +79,8 @@ struct ApiState : AutoHook<TokenRingTag>,
   CallQueue waiting;
   std::size_t waiting_count = 0;
   std::size_t held_count = 0;
+  std::int64_t service_ns = 0;    ///< what a request takes, by the worker that answered last; 0: not known
+  MonotonicNs token_wait_ns = 0;  ///< since when it waits for a token, while it is in the ring
   std::vector<std::shared_ptr<Worker>> workers;
   std::unique_ptr<VersionTrial> trial;
   std::int64_t charge_bytes = 0;  ///< what a worker of the current version is expected to take; 0: not known

@@ -154,8 +154,7 @@ Worker* Dispatch::choose_worker(ApiState& api, const Call& call) {
                         (worker->phase == best->phase && worker->held_count < best->held_count);
     if (better) best = worker.get();
   }
-  if (best == nullptr && token_is_missing && !api.AutoHook<TokenRingTag>::is_linked())
-    token_ring_.push_back(api);
+  if (best == nullptr && token_is_missing) wait_for_token(api, now);
   return best;
 }
 
@@ -212,6 +211,7 @@ void Dispatch::measure(Worker& worker, MonotonicNs now) {
     worker.completed_count /= 2;
     worker.busy_ns /= 2;
   }
+  worker.api.service_ns = worker.service_ns();
   worker.window_count = credit_window({worker.service_ns(), worker.batchable, worker.batch_limit_count});
 }
 
@@ -261,15 +261,31 @@ int Dispatch::tokens_needed(const Worker& worker) const {
 
 bool Dispatch::may_run(const Worker& worker, MonotonicNs now) const {
   if (worker.tokens_count == 0)
-    return tokens_used_count_ + tokens_needed(worker) <= options_.cpu_tokens_count;
+    return tokens_used_count_ + tokens_needed(worker) <= options_.cpu_tokens_count || overtakes(worker, now);
   const bool others_wait = !token_ring_.empty() && tokens_used_count_ >= options_.cpu_tokens_count;
   return !others_wait || now < worker.turn_started_ns + kTurnMs * 1'000'000;
+}
+
+/// Whether the worker runs without a token of its own, so that long runs of others don't hold its API up.
+bool Dispatch::overtakes(const Worker& worker, MonotonicNs now) const {
+  const ApiState& api = worker.api;
+  if (!api.AutoHook<TokenRingTag>::is_linked()) return false;
+  if (std::ranges::any_of(api.workers, [](const auto& each) { return each->tokens_count > 0; })) return false;
+  return may_overtake({now - api.token_wait_ns, api.service_ns, tokens_needed(worker), tokens_used_count_,
+                       options_.cpu_tokens_count});
+}
+
+void Dispatch::wait_for_token(ApiState& api, MonotonicNs now) {
+  if (api.AutoHook<TokenRingTag>::is_linked()) return;
+  token_ring_.push_back(api);
+  api.token_wait_ns = now;
+  wake_at(now + overtake_wait_ns(api.service_ns));
 }
 
 void Dispatch::take_tokens(Worker& worker) {
   worker.tokens_count = tokens_needed(worker);
   tokens_used_count_ += worker.tokens_count;
-  worker.turn_started_ns = now_ns();
+  worker.turn_started_ns = worker.api.token_wait_ns = now_ns();
 }
 
 void Dispatch::release_tokens(Worker& worker) {
@@ -283,7 +299,12 @@ void Dispatch::grant_tokens() {
     if (tokens_used_count_ >= options_.cpu_tokens_count) return;
     ApiState& api = token_ring_.front();
     token_ring_.pop_front();
+    const MonotonicNs waits_since_ns = api.token_wait_ns;
     serve(api);
+    // Where it got none, it has waited all the time.
+    const bool got_one =
+        std::ranges::any_of(api.workers, [](const auto& each) { return each->tokens_count > 0; });
+    if (!got_one) api.token_wait_ns = waits_since_ns;
   }
 }
 

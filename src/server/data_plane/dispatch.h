@@ -76,6 +76,8 @@ class Dispatch {
   // Tokens (dispatch.cpp).
   int tokens_needed(const Worker& worker) const;
   bool may_run(const Worker& worker, MonotonicNs now) const;
+  bool overtakes(const Worker& worker, MonotonicNs now) const;
+  void wait_for_token(ApiState& api, MonotonicNs now);
   void take_tokens(Worker& worker);
   void release_tokens(Worker& worker);
   void grant_tokens();
@@ -116,6 +118,7 @@ class Dispatch {
   void tick();
   void expire_waiting(ApiState& api, MonotonicNs now);
   MonotonicNs watch_held(Worker& worker, MonotonicNs now);
+  MonotonicNs watch_token(ApiState& api, MonotonicNs now);
   MonotonicNs tick_api(ApiState& api, MonotonicNs now);
   MonotonicNs stop_aged(MonotonicNs now);
 

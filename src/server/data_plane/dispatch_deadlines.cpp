@@ -48,7 +48,17 @@ MonotonicNs Dispatch::tick_api(ApiState& api, MonotonicNs now) {
     tend(api);
     serve(api);
   }
+  next = earlier(next, watch_token(api, now));
   return earlier(earlier(next, api.retry_at_ns), watch_trial(api, now));
+}
+
+/// Who has waited long enough for a token may do without one.
+MonotonicNs Dispatch::watch_token(ApiState& api, MonotonicNs now) {
+  if (!api.AutoHook<TokenRingTag>::is_linked()) return 0;
+  const MonotonicNs due_ns = api.token_wait_ns + overtake_wait_ns(api.service_ns);
+  if (now < due_ns) return due_ns;
+  serve(api);
+  return api.AutoHook<TokenRingTag>::is_linked() ? now + kTurnMs * 1'000'000 : 0;
 }
 
 void Dispatch::expire_waiting(ApiState& api, MonotonicNs now) {
@@ -66,7 +76,8 @@ MonotonicNs Dispatch::watch_held(Worker& worker, MonotonicNs now) {
   for (Call& call : worker.held) {
     if (call.deadline_ns <= now) call.overdue = must_die = true;
     if (!call.overdue) next = earlier(next, call.deadline_ns);
-    if (call.abandoned_ns == 0 || worker.held_count > 1) continue;
+    // It is the one that runs: the others came after it, and wait for a run that nobody wants.
+    if (call.abandoned_ns == 0 || &call != &worker.held.front()) continue;
     const MonotonicNs grace_ends = call.abandoned_ns + kAbandonedGraceMs * 1'000'000;
     if (grace_ends <= now)
       must_die = true;

@@ -202,7 +202,9 @@ void Dispatch::launch(Worker& worker, Package package) {
   spec.batch_limit_count = worker.batch_limit_count;
   spec.refuse_dicom_and_wav = api.type == ExecutionType::kPerRequest;
   spec.keep_output_names = api.keep_output_names;
-  spec.in_background = spec.try_sample = worker.on_trial;
+  spec.try_sample = worker.on_trial;
+  // The threads of a model that has several are made while it loads, and would keep its low priority.
+  spec.in_background = worker.on_trial && api.threads_count <= 1;
   worker.phase = Worker::Phase::kStarting;
   worker.instance = parts_.host.start(std::move(spec), worker);
   serve(worker.api);  // the first request may travel ahead

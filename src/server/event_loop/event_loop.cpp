@@ -1,6 +1,8 @@
 #include "server/event_loop/event_loop.h"
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include <sched.h>
@@ -10,12 +12,14 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "base/check.h"
+
 namespace noren::server {
 
 namespace asio = boost::asio;
 
 // One thread runs it, and others only post: a hint that lets Asio leave out what many threads would need.
-EventLoop::EventLoop() : context_(std::make_unique<asio::io_context>(1)) {}
+EventLoop::EventLoop(Alarms alarms) : alarms_(alarms), context_(std::make_unique<asio::io_context>(1)) {}
 EventLoop::~EventLoop() = default;
 
 void EventLoop::run() {
@@ -55,10 +59,31 @@ struct Alarm::State : std::enable_shared_from_this<Alarm::State> {
   bool closed = false;
 };
 
+void EventLoop::turn(MonotonicNs now_ns) {
+  CHECK(alarms_ == Alarms::kByHand);
+  const auto is_due = [now_ns](const Alarm* alarm) {
+    return alarm->state_->set_ns != 0 && alarm->state_->set_ns <= now_ns;
+  };
+  // One that sets itself again for now rings once a turn, as it would a little later on a clock that goes on.
+  std::vector<Alarm*> due;
+  std::ranges::copy_if(by_hand_, std::back_inserter(due), is_due);
+  for (Alarm* alarm : due) {
+    if (std::ranges::find(by_hand_, alarm) == by_hand_.end()) continue;
+    const auto state = alarm->state_;
+    state->set_ns = 0;
+    state->ring();
+  }
+  context_->restart();
+  context_->poll();
+}
+
 Alarm::Alarm(EventLoop& loop, std::function<void()> ring)
-    : state_(std::make_shared<State>(loop.context(), std::move(ring))) {}
+    : loop_(loop), state_(std::make_shared<State>(loop.context(), std::move(ring))) {
+  if (loop_.alarms_ == EventLoop::Alarms::kByHand) loop_.by_hand_.push_back(this);
+}
 
 Alarm::~Alarm() {
+  std::erase(loop_.by_hand_, this);
   state_->closed = true;
   state_->timer.cancel();
 }
@@ -66,6 +91,7 @@ Alarm::~Alarm() {
 void Alarm::set(MonotonicNs when_ns) {
   if (state_->set_ns != 0 && state_->set_ns <= when_ns) return;
   state_->set_ns = when_ns;
+  if (loop_.alarms_ == EventLoop::Alarms::kByHand) return;
   state_->wait();  // expires_at cancels a wait that is under way
 }
 

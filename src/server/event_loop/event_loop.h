@@ -4,8 +4,10 @@
 // posts to a thread of its own and back.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "base/clock.h"
 
@@ -15,9 +17,13 @@ class io_context;
 
 namespace noren::server {
 
+class Alarm;
+
 class EventLoop {
  public:
-  EventLoop();
+  /// By hand: for tests on a clock that stands still. Alarms ring in turn(), and run() is not called.
+  enum class Alarms : std::uint8_t { kByThemselves, kByHand };
+  explicit EventLoop(Alarms alarms = Alarms::kByThemselves);
   ~EventLoop();
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
@@ -31,11 +37,16 @@ class EventLoop {
   /// Once the events at hand are served, whoever else wants this core may run first. For floods that are
   /// refused: a worker that shares the core would get half of it, and the refusals the other half.
   void give_way();
+  /// Rings what is due, then runs what was posted, until nothing is left. Only with Alarms::kByHand.
+  void turn(MonotonicNs now_ns);
   boost::asio::io_context& context() { return *context_; }
 
  private:
+  friend class Alarm;
+  const Alarms alarms_;
   std::unique_ptr<boost::asio::io_context> context_;
   bool gives_way_ = false;
+  std::vector<Alarm*> by_hand_;
 };
 
 /// Rings once at a time of CLOCK_MONOTONIC, and can be set again (also while it rings). Setting it later than
@@ -50,7 +61,9 @@ class Alarm {
   void set(MonotonicNs when_ns);
 
  private:
+  friend class EventLoop;
   struct State;
+  EventLoop& loop_;
   std::shared_ptr<State> state_;
 };
 

@@ -20,8 +20,7 @@ void fill(Tensor& tensor, std::mt19937& generator) {
   std::generate_n(tensor.data<T>(), tensor.count(), [&] { return distribution(generator); });
 }
 
-/// Floats in (-1, 1). Whole numbers are 1:
-/// a valid index nearly everywhere, and nothing is divided by zero.
+/// Floats in (-1, 1). Whole numbers are 1: a valid index nearly everywhere, and nothing is divided by zero.
 Tensor sample_of(const InputSignature& input, Shape shape, std::mt19937& generator) {
   Tensor tensor(input.type, std::move(shape));
   switch (input.type) {

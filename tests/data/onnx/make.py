@@ -54,7 +54,18 @@ def sparse_constant():
     return helper.make_graph(nodes, "g", [port("x", 5)], [port("y", 5)])
 
 
+def fails_when_run():
+    """Nothing is wrong with it but that no request can be answered: no value of x - x is not zero."""
+    nodes = [helper.make_node("Sub", ["x", "x"], ["zero"]),
+             helper.make_node("NonZero", ["zero"], ["places"]),
+             helper.make_node("Cast", ["places"], ["numbers"], to=TensorProto.FLOAT),
+             helper.make_node("Reshape", ["numbers", "four"], ["y"])]
+    four = numpy_helper.from_array(numpy.array([1, 4], dtype=numpy.int64), "four")
+    return helper.make_graph(nodes, "g", [port("x", 1, 4)], [port("y", 1, 4)], [four])
+
+
 save("matmul", matmul())
 save("branches", branches())
 save("classifier", classifier(), extra=[helper.make_opsetid("ai.onnx.ml", 3)])
 save("sparse_constant", sparse_constant())
+save("fails_when_run", fails_when_run())
