@@ -30,7 +30,7 @@ std::int64_t overtake_wait_ns(std::int64_t service_ns) { return std::max(kOverta
 
 bool may_overtake(const OvertakeInput& input) {
   if (input.waited_ns < overtake_wait_ns(input.service_ns)) return false;
-  const bool is_short = input.service_ns <= kTurnMs * 1'000'000;
+  const bool is_short = input.service_ns > 0 && input.service_ns <= kTurnMs * 1'000'000;
   const int limit_count = input.tokens_count * (is_short ? kOvertakeShortFactor : kOvertakeFactor);
   return input.used_tokens_count + input.needed_tokens_count <= limit_count;
 }

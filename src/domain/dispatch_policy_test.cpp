@@ -53,6 +53,7 @@ TEST(Overtake, ComesAfterTwiceTheOwnTimeAndForAFewOnly) {
   EXPECT_FALSE(may_overtake({49 * kMs, 3 * kMs, 1, 2, 2}));
   EXPECT_TRUE(may_overtake({50 * kMs, 3 * kMs, 1, 2, 2}));
   EXPECT_TRUE(may_overtake({50 * kMs, 0, 1, 2, 2})) << "what is not known may be short";
+  EXPECT_FALSE(may_overtake({50 * kMs, 0, 1, 4, 2})) << "or long";
   EXPECT_FALSE(may_overtake({1'999 * kMs, 1'000 * kMs, 1, 2, 2}));
   EXPECT_TRUE(may_overtake({2'000 * kMs, 1'000 * kMs, 1, 2, 2}));
   EXPECT_TRUE(may_overtake({2'000 * kMs, 1'000 * kMs, 2, 2, 2}));

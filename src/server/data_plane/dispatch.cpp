@@ -145,7 +145,7 @@ Worker* Dispatch::choose_worker(ApiState& api, const Call& call) {
   bool token_is_missing = false;
   for (const auto& worker : api.workers) {
     if (!can_take(*worker, call) || (current_serves && worker->is_outdated())) continue;
-    if (worker->phase == Worker::Phase::kReady && !may_run(*worker, now)) {
+    if (!may_run(*worker, now)) {
       token_is_missing = true;
       continue;
     }
@@ -168,7 +168,7 @@ void Dispatch::hand_over(Worker& worker, Call& call) {
   if (worker.held_count == 1) worker.last_event_ns = call.sent_ns;
   if (call.suspect) worker.exclusive = true;
   if (worker.AutoHook<IdleTag>::is_linked()) worker.AutoHook<IdleTag>::unlink();
-  if (worker.phase == Worker::Phase::kReady && worker.tokens_count == 0) take_tokens(worker);
+  if (worker.tokens_count == 0) take_tokens(worker);
   worker.instance->call(call.id, call.body, call.deadline_ns);
 }
 

@@ -118,13 +118,16 @@ void Dispatch::want_worker(ApiState& api) {
   input.free_tokens_count = options_.cpu_tokens_count - tokens_used_count_;
   input.waiting_count = api.waiting_count;
   input.start_ns = api.start_ns;
+  const MonotonicNs now = now_ns();
   for (const auto& worker : api.workers) {
     if (!worker->is_live()) continue;
     ++input.live_count;
     if (worker->phase != Worker::Phase::kReady) ++input.starting_count;
-    input.service_ns = std::max(input.service_ns, worker->service_ns());
+    // A run that goes on tells of its length before it ends.
+    const std::int64_t runs_for_ns = worker->held_count > 0 ? now - worker->last_event_ns : 0;
+    input.service_ns = std::max({input.service_ns, worker->service_ns(), runs_for_ns});
   }
-  if (!should_start_worker(input) || now_ns() < api.retry_at_ns) return;
+  if (!should_start_worker(input) || now < api.retry_at_ns) return;
   const std::size_t starts_limit = static_cast<std::size_t>(std::max(2, options_.cpu_tokens_count));
   if (starting_count_ >= starts_limit || !make_room(expected_charge(api))) {
     start_ring_.push_back(api);
@@ -223,9 +226,9 @@ void Dispatch::on_ready(Worker& worker, const LoadReport& report) {
   api.start_ns = now - worker.started_ns;
   if (!api.is_dedicated()) api.failures_count = 0;
   on_memory(worker, report.private_bytes);
-  // A request that travelled ahead runs now, whether there is a token for it or not; others wait the longer.
+  // A request that travelled ahead runs now, and its turn begins.
   if (worker.held_count > 0)
-    take_tokens(worker);
+    worker.turn_started_ns = now;
   else
     go_idle(worker);
   serve(api);
