@@ -1,6 +1,9 @@
 // What dispatch promises about time, death and room, on a clock that stands still.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
+#include "domain/dispatch_policy.h"
 #include "server/data_plane/testing/simulation.h"
 
 namespace noren::server::testing {
