@@ -109,7 +109,7 @@ class Dispatch {
   std::size_t trial_workers_count(const ApiState& api) const;
   void on_trial_ready(Worker& worker, const LoadReport& report);
   void on_trial_exit(Worker& worker, const ExitReport& report);
-  Error no_room_for(const ApiState& api, std::int64_t needed_bytes) const;
+  Error no_room_for(const ApiState& api, std::int64_t needed_bytes, std::int64_t others_bytes) const;
   void answer_trial(ApiState& api, const Status& status);
   void adopt_trial(ApiState& api);
   MonotonicNs watch_trial(ApiState& api, MonotonicNs now);

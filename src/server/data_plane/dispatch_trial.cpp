@@ -32,14 +32,14 @@ std::size_t Dispatch::trial_workers_count(const ApiState& api) const {
   return static_cast<std::size_t>(std::max<std::ptrdiff_t>(1, ready));
 }
 
-Error Dispatch::no_room_for(const ApiState& api, std::int64_t needed_bytes) const {
+/// `needed_bytes` of the new version, beside what all others take.
+Error Dispatch::no_room_for(const ApiState& api, std::int64_t needed_bytes, std::int64_t others_bytes) const {
   const std::string off_helps = api.is_dedicated() && is_wanted(api) ? ", or switch the API off first" : "";
   return make_error(Code::kExhausted,
-                    "both versions must fit into memory while one replaces the other: the "
-                    "new one needs " +
+                    "both versions must fit into memory while one replaces the other: the new one needs " +
                         mebibytes(needed_bytes) + ", and of the memory budget of " +
                         mebibytes(options_.memory_budget_bytes) + " only " +
-                        mebibytes(options_.memory_budget_bytes - charged_bytes_) +
+                        mebibytes(options_.memory_budget_bytes - others_bytes) +
                         " are free: raise --memory-budget" + off_helps);
 }
 
@@ -53,7 +53,7 @@ void Dispatch::try_version(ApiState& api, VersionToTry version, std::function<vo
   // Of a per-request API one worker is enough where there is no room for more: others follow on demand.
   if (!api.is_dedicated() && !make_room(each_bytes * static_cast<std::int64_t>(count))) count = 1;
   const std::int64_t needed_bytes = each_bytes * static_cast<std::int64_t>(count);
-  if (!make_room(needed_bytes)) return done(no_room_for(api, needed_bytes));
+  if (!make_room(needed_bytes)) return done(no_room_for(api, needed_bytes, charged_bytes_));
   api.trial = std::make_unique<VersionTrial>();
   api.trial->version = std::move(version);
   api.trial->done = std::move(done);
@@ -82,7 +82,7 @@ void Dispatch::on_trial_ready(Worker& worker, const LoadReport& report) {
   worker.window_count = credit_window({0, worker.batchable, worker.batch_limit_count});
   on_memory(worker, report.private_bytes);
   if (charged_bytes_ > options_.memory_budget_bytes && workers_count_ > api.trial->workers.size())
-    return end_trial(api, no_room_for(api, worker.charged_bytes));
+    return end_trial(api, no_room_for(api, worker.charged_bytes, charged_bytes_ - worker.charged_bytes));
   const bool all_are_ready = std::ranges::all_of(
       api.trial->workers, [](const auto& each) { return each->phase == Worker::Phase::kReady; });
   if (all_are_ready) answer_trial(api, Ok{});

@@ -188,7 +188,9 @@ void Dispatch::fetch_package(Worker& worker, std::int64_t charge_bytes) {
       packages_[self->package_hash] = *package;
       return launch(*self, std::move(package).value());
     }
-    on_exit(*self, ExitReport{ExitKind::kLoadFailed, 0, describe(package.error())});
+    log(LogLevel::kError, "package.not_read",
+        {{"api", self->api.api->id}, {"reason", describe(package.error())}});
+    on_exit(*self, ExitReport{ExitKind::kLoadFailed, 0, package.error().text});
   });
 }
 
