@@ -26,7 +26,8 @@ struct Imported {
   Bytes package;
   /// One flat JSON object (UTF-8): "format", "networks", "executors" (name, network, inputs, outputs),
   /// "parameters", "statistics" {CostParameter…}, "functions" (type → count), "per_request" {"eligible":
-  /// bool, "reasons": […]}, "batchable", "random", "warnings" […].
+  /// bool, "reasons": […]}, "memory_bytes" (of a worker that has answered), "batchable", "random",
+  /// "warnings" […].
   std::string description_json;
 };
 
