@@ -49,7 +49,7 @@ struct JobRecord {
   std::string package_hash;  ///< blob: what workers serve
   std::int64_t upload_bytes = 0;
   std::int64_t cost_parameter = 0;
-  std::string description;        ///< the import's JSON; empty in lists
+  std::string description;  ///< the import's JSON; empty in lists
   bool kept = false;
   WallUs created_us = 0;
   std::int64_t memory_bytes = 0;  ///< that a worker of it takes; 0: not known
