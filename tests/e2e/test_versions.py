@@ -67,7 +67,7 @@ def test_ten_swaps_under_load_fail_no_request(start_server, model, kind):
             replaced = replace(server, api, model(factor))
             factors[replaced["version"]] = factor
             assert replaced["url"] == api["url"] and replaced["state"] == "running"
-            assert factor_of(server, api) == (factor, replaced["version"]), "it serves when the answer is there"
+            assert factor_of(server, api) == (factor, replaced["version"]), "it serves once that is said"
     finally:
         stop.set()
         for thread in threads:
