@@ -434,7 +434,12 @@ TEST_F(ManagementTest, ALargeJsonBodyIsRefused) {
 TEST_F(ManagementTest, TooManyWaitingRequestsAreRefusedAtOnce) {
   std::promise<void> release;
   std::shared_future<void> released(release.get_future());
-  control_.post([released] { released.wait(); });
+  std::promise<void> holds;
+  control_.post([&holds, released] {
+    holds.set_value();
+    released.wait();
+  });
+  holds.get_future().wait();  // it waits in no line any more
   std::mutex mutex;
   std::condition_variable all_answered;
   std::size_t answered = 0, refused = 0;
