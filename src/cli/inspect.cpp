@@ -55,7 +55,9 @@ void print_object(const json::object& object, const std::string& title) {
 void print_executors(const json::object& model) {
   for (const json::value& value : list_of(model, "executors")) {
     const json::object& executor = value.as_object();
-    print("\nExecutor " + text_of(executor, "name") + " (network " + text_of(executor, "network") + ")\n");
+    const std::string network = text_of(executor, "network");
+    print("\nExecutor " + text_of(executor, "name") + (network.empty() ? "" : " (network " + network + ")") +
+          "\n");
     for (const json::value& port : list_of(executor, "inputs")) print_port("input ", port);
     for (const json::value& port : list_of(executor, "outputs")) print_port("output", port);
   }

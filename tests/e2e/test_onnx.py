@@ -79,7 +79,9 @@ def test_inspect_says_how_a_file_becomes_an_input(server, model_file):
 def test_inspect_says_whose_values_a_map_has(server, model_file):
     classifier = case_named("a classifier with texts as labels")
     model = server.cli("inspect", model_file(classifier["model"]), "--json")
-    assert model["executors"][0]["outputs"][1]["labels"] == ["a", "b", "c"]
+    probabilities = model["executors"][0]["outputs"][1]
+    assert probabilities["labels"] == ["a", "b", "c"]
+    assert probabilities["type"] == "sequence(map(string,float32))"
 
 
 def test_statistics_count_initializers_at_each_node_that_uses_them(server, model_file):

@@ -37,6 +37,9 @@ json::object input_json(const InputSignature& input, const Description& descript
 
 json::object output_json(const OutputSignature& output, const Description& description) {
   json::object port = port_json(output.name, output.variable, output.type, output.shape);
+  if (const auto container = description.containers.find(output.name);
+      container != description.containers.end())
+    port["type"] = container->second;
   if (const auto labels = description.labels.find(output.name); labels != description.labels.end())
     port["labels"] = texts(labels->second);
   return port;

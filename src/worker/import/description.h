@@ -28,6 +28,8 @@ struct Description {
   /// onnx: where an input's rule comes from, and the keys of an output that is a map.
   std::map<std::string, std::string> rule_sources;
   std::map<std::string, std::vector<std::string>> labels;
+  /// onnx: outputs that are no tensors, and what they are: "sequence(map(int64,float32))".
+  std::map<std::string, std::string> containers;
 };
 
 std::string to_json(const Description& description);

@@ -97,6 +97,8 @@ Result<Imported> import_onnx(ByteView bytes, const ImportOptions& options) {
   description.statistics.parameter = static_cast<double>(file.cost_parameter_count);
   description.rule_sources = std::move(signature.rule_sources);
   description.labels = file.labels;
+  for (const OnnxPort& output : file.outputs)
+    if (!output.container.empty()) description.containers[output.name] = output.container;
   description.warnings = std::move(signature.warnings);
   if (!file.producer.empty()) description.facts["producer"] = file.producer;
   for (const auto& [domain, version] : file.opsets)
