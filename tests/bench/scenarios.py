@@ -1,6 +1,7 @@
 """What ./do bench can measure, by name. Each gets a scratch folder and the options, and gives plain data."""
 import statistics
 import subprocess
+import time
 
 import overload as open_loop
 from machine import BIN, MODELS, SERVER_CORE, Failed, closed_loop, family, memory_mib
@@ -107,6 +108,15 @@ def overload(folder, options):
     return result
 
 
+def await_processes(noren, count):
+    """Ended workers are gone a moment later."""
+    for _ in range(100):
+        if len(family(noren.process.pid)) <= count:
+            return
+        time.sleep(0.05)
+    raise Failed(f"there are more than {count} processes: {family(noren.process.pid)}")
+
+
 def memory(folder, options):
     """What an idle API costs, and a warm one: the share of memory of all processes, before and after."""
     noren = Noren(folder)
@@ -115,6 +125,7 @@ def memory(folder, options):
         apis = [noren.publish("iris") for _ in range(10)]
         for api in apis:
             noren.run("off", api["id"])
+        await_processes(noren, 2)
         idle = memory_mib(family(noren.process.pid))
         for api in apis:
             noren.run("on", api["id"])

@@ -17,6 +17,7 @@ from noren import Noren
 
 CALLERS = 8
 HANG_UPS_EACH = 5
+STORED_S = 3  # usage reaches the store once a second
 # Memory at the end against memory after the first third: what a server that loses nothing keeps to.
 GROWTH_SHARE, GROWTH_KIB = 0.02, 4 * 1024
 
@@ -107,6 +108,7 @@ def soak(folder, options):
 
 def run(noren, seconds):
     names = ("iris", "lenet", "switched")
+    time.sleep(STORED_S)
     before = {name: counted(noren, name) for name in names}
     start = time.monotonic()
     callers = [Caller(noren, names[i % len(names)], start + seconds) for i in range(CALLERS)]
@@ -120,7 +122,7 @@ def run(noren, seconds):
             after_third_kib = resident_kib(noren.process.pid)
     for caller in callers:
         caller.join()
-    time.sleep(3)  # usage reaches the store once a second
+    time.sleep(STORED_S)
     seen = {name: sum(caller.counts.get(200, 0) for caller in callers if caller.name_of_api == name)
             for name in names}
     difference = {name: counted(noren, name) - before[name] - seen[name] for name in names}

@@ -129,7 +129,7 @@ void Connection::start_request(std::string_view head_text) {
   leave();
   phase_ = Phase::kServing;
   core_->request_ids.next(request_id_);
-  answered_ = send_failed_ = body_begun_ = false;
+  answered_ = send_failed_ = body_begun_ = watches_ = false;
   if (const auto fault = parser_.parse(head_text)) return answer_fault(*fault);
   keep_alive_ = head().keep_alive;
   body_is_read_ = !head().has_body();
@@ -184,6 +184,11 @@ Connection::Step Connection::step_serving() {
   // next request.
   const bool head_is_needed = !body_begun_ && !body_is_read_;
   if (head_is_needed || ended_ || reading_ != Reading::kNo) return Step::kWait;
+  // Most answers are there before anybody hangs up: a read for each would be one system call too many.
+  if (!watches_) {
+    if (!DeadlineHook::is_linked()) core_->await(core_->watch_list, *this);
+    return Step::kWait;
+  }
   if (begin_ == end_) begin_ = end_ = 0;
   if (end_ == buffer_.size()) return Step::kWait;
   return read_into(buffer_.data() + end_, buffer_.size() - end_, Reading::kBuffer);
@@ -395,7 +400,11 @@ Connection::Step Connection::read_into(char* data, std::size_t size, Reading wha
 
 void Connection::on_due() {
   const boost::intrusive_ptr<Connection> self(this);
-  if (phase_ == Phase::kServing && !sending_ && waiting_ == Waiting::kNothing) return probe_half_closed();
+  if (phase_ == Phase::kServing && !sending_ && waiting_ == Waiting::kNothing) {
+    if (ended_) return probe_half_closed();
+    watches_ = true;
+    return advance();
+  }
   const bool half_a_head = phase_ == Phase::kHead && begin_ != end_;
   const bool half_a_body = phase_ == Phase::kServing && waiting_ == Waiting::kBody;
   if (!half_a_head && !half_a_body) return close();

@@ -5,8 +5,8 @@
 //   any → kLingering (answer sent, the rest of what comes is dropped, so that the caller sees the answer) →
 //   kClosed
 //
-// One read and one wait-for-room are under way at most. While a handler waits for something else than bytes,
-// a read watches for the caller hanging up.
+// One read and one wait-for-room are under way at most. While a handler waits for something else than bytes
+// for more than a moment, a read watches for the caller hanging up.
 #pragma once
 
 #include <array>
@@ -96,6 +96,7 @@ class Connection final : public StreamOwner,
   std::size_t scanned_ = 0;  ///< of the unread bytes, for the end of the head
   Reading reading_ = Reading::kNo;
   bool ended_ = false;  ///< the caller sends no more
+  bool watches_ = false;
   bool body_is_read_ = true;
   bool body_begun_ = false;
   std::uint64_t drop_left_bytes_ = 0;

@@ -37,6 +37,7 @@ ListenerCore::ListenerCore(EventLoop& loop, Clock& clock, ListenerOptions listen
       idle_list(listener_options.idle_timeout_ms),
       stall_list(listener_options.stall_timeout_ms),
       linger_list(listener_options.linger_timeout_ms),
+      watch_list(limits::kHttpWatchMs),
       probe_list(limits::kHttpProbeMs),
       options(std::move(listener_options)),
       handler(request_handler),
@@ -151,7 +152,7 @@ void ListenerCore::sweep() {
   const auto self = shared_from_this();
   const MonotonicNs now = now_ns();
   MonotonicNs next = 0;
-  for (DeadlineList* list : {&header_list, &idle_list, &stall_list, &linger_list, &probe_list}) {
+  for (DeadlineList* list : {&header_list, &idle_list, &stall_list, &linger_list, &watch_list, &probe_list}) {
     sweep_list(*list, now);
     const MonotonicNs due = list->next_due_ns();
     if (due != 0 && (next == 0 || due < next)) next = due;

@@ -84,6 +84,10 @@ void FrameStream::flush_soon() {
   });
 }
 
+void FrameStream::flush_now() {
+  if (!write_waits_) flush();
+}
+
 void FrameStream::flush() {
   if (!socket_.is_open()) return;
   const auto sent = link::send(socket_.native_handle(), writer_, link::Wait::kNever);

@@ -28,9 +28,11 @@ class FrameStream : public std::enable_shared_from_this<FrameStream> {
               link::Descriptors descriptors);
 
   void start(std::shared_ptr<FrameReceiver> receiver);
-  /// Frames added here leave together at the end of this turn of the loop, once flush_soon() was called.
+  /// Frames added here leave together at the end of this turn of the loop, once flush_soon() was called, or
+  /// at once with flush_now().
   link::FrameWriter& writer() { return writer_; }
   void flush_soon();
+  void flush_now();
   /// No callback follows. The peer sees the end.
   void close();
 

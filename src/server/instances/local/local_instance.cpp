@@ -55,7 +55,11 @@ void ServingChild::call(std::uint64_t call_id, const RequestBody& body, Monotoni
     stream().writer().add(header, {}, UniqueFd(::fcntl(body.memfd.get(), F_DUPFD_CLOEXEC, 0)));
   else
     stream().writer().add(header, bytes_of(body.inline_bytes));
-  stream().flush_soon();
+  // A worker without work starts on its first request now; what comes while it works leaves together.
+  if (in_flight_.size() == 1)
+    stream().flush_now();
+  else
+    stream().flush_soon();
 }
 
 void ServingChild::cancel(std::uint64_t call_id) {
