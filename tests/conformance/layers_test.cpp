@@ -68,8 +68,12 @@ Result<std::vector<Tensor>> inputs_of(const ExecutorSignature& executor, const j
   std::vector<Tensor> tensors;
   for (const InputSignature& input : executor.inputs)
     for (const json::value& item : inputs)
-      if (input.variable == item.at("name").as_string().c_str())
-        tensors.push_back(Tensor::from_floats(input.shape, numbers(item.at("data"))));
+      if (input.variable == item.at("name").as_string().c_str()) {
+        std::vector<float> values = numbers(item.at("data"));
+        if (static_cast<std::int64_t>(values.size()) != element_count(input.shape))
+          return invalid("input '" + input.variable + "' is " + to_string(input.shape));
+        tensors.push_back(Tensor::from_floats(input.shape, std::move(values)));
+      }
   if (tensors.size() != executor.inputs.size()) return invalid("the case lacks an input");
   return tensors;
 }
@@ -103,6 +107,61 @@ std::string batch_difference(ServableModel& model, std::size_t executor, const s
   return "";
 }
 
+/// Sums of an element over many runs.
+struct Spread {
+  double sum = 0, squares = 0;
+  double mean(int runs) const { return sum / runs; }
+  double deviation(int runs) const {
+    return std::sqrt(std::max(0.0, squares / runs - mean(runs) * mean(runs)));
+  }
+};
+
+/// "" where the answers of many runs are spread as those of the reference: its means within six standard
+/// errors, and neither fixed nor much wider (heavy tails leave a few outside).
+std::string spread_difference(ServableModel& model, std::size_t executor, const std::vector<Tensor>& inputs,
+                              const json::object& random) {
+  constexpr int kRuns = 200;
+  const json::array& want = random.at("outputs").as_array();
+  std::vector<std::vector<Spread>> spreads(want.size());
+  for (int run = 0; run < kRuns; ++run) {
+    const auto outputs = model.run(executor, inputs);
+    if (!outputs.ok()) return describe(outputs.error());
+    if (outputs->size() != want.size()) return "another number of outputs";
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      if ((*outputs)[i].shape() != json::value_to<Shape>(want[i].at("shape")))
+        return "output " + std::to_string(i) + " is " + to_string((*outputs)[i].shape());
+      spreads[i].resize(static_cast<std::size_t>((*outputs)[i].count()));
+      for (std::size_t k = 0; k < spreads[i].size(); ++k) {
+        const double value = (*outputs)[i].data<float>()[k];
+        spreads[i][k].sum += value;
+        spreads[i][k].squares += value * value;
+      }
+    }
+  }
+  const double reference_runs = number(random.at("runs"));
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    std::size_t far = 0, other = 0;
+    for (std::size_t k = 0; k < spreads[i].size(); ++k) {
+      const double mean = number(want[i].at("mean").as_array()[k]);
+      const double deviation = number(want[i].at("std").as_array()[k]);
+      const double got = spreads[i][k].deviation(kRuns);
+      far += std::abs(spreads[i][k].mean(kRuns) - mean) >
+             6 * deviation * std::sqrt(1.0 / kRuns + 1 / reference_runs) + 1e-4;
+      other += deviation > 1e-3 && (got < deviation / 2 || got > deviation * 2);
+    }
+    if (far * 50 > spreads[i].size() || other * 20 > spreads[i].size())
+      return "of " + std::to_string(spreads[i].size()) + " numbers " + std::to_string(far) +
+             " have another mean and " + std::to_string(other) + " are spread otherwise";
+  }
+  return "";
+}
+
+/// "" where a model that might have been refused answers, or refuses the request in words.
+std::string fault_in_run(ServableModel& model, std::size_t executor, const std::vector<Tensor>& inputs) {
+  const auto outputs = model.run(executor, inputs);
+  return outputs.ok() || outputs.error().code != Code::kInternal ? "" : describe(outputs.error());
+}
+
 /// "" where the case agrees.
 std::string run_case(const fs::path& folder) {
   const json::value parsed = json::parse(read_file(folder / "case.json"));
@@ -110,7 +169,8 @@ std::string run_case(const fs::path& folder) {
   const std::string bytes = read_file(folder / "model.nnp");
   const bool refusable = test.contains("expect_error");
   const auto imported = import_model(bytes_of(bytes), {.file_name = "model.nnp"});
-  if (!imported.ok()) return refusable ? "" : describe(imported.error());
+  if (!imported.ok())
+    return refusable && imported.error().code != Code::kInternal ? "" : describe(imported.error());
   const Bytes& package = imported->package;
   auto model = ServableModel::open(package, EngineOptions{});
   if (!model.ok()) return describe(model.error());
@@ -118,10 +178,13 @@ std::string run_case(const fs::path& folder) {
   std::size_t chosen = 0;
   for (std::size_t i = 0; test.contains("executor") && i < executors.size(); ++i)
     if (executors[i].name == test.at("executor").as_string().c_str()) chosen = i;
-  if (refusable) return "";                  // a refusal at request time is the protocol's matter
-  if (!test.contains("outputs")) return "";  // random cases are run end to end
+  if (!test.contains("inputs")) return "";  // several requests are run end to end
   const auto inputs = inputs_of(executors[chosen], test.at("inputs").as_array());
+  if (refusable) return inputs.ok() ? fault_in_run(**model, chosen, *inputs) : "";
   if (!inputs.ok()) return describe(inputs.error());
+  if (test.contains("random"))
+    return spread_difference(**model, chosen, *inputs, test.at("random").as_object());
+  if (!test.contains("outputs")) return "";
   const auto outputs = (*model)->run(chosen, *inputs);
   if (!outputs.ok()) return describe(outputs.error());
   const std::string wrong = difference(*outputs, test.at("outputs").as_array(), test.at("tolerance"));

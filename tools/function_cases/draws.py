@@ -11,6 +11,7 @@ class Recipe:
     inputs: dict = field(default_factory=dict)
     parameters: dict = field(default_factory=dict)
     batch: bool = True  # a first dimension of 1 may become the batch
+    is_random: bool = False  # the case holds mean and deviation of many runs
     note: str = ""
 
 

@@ -12,6 +12,7 @@ reference refuses are dropped. The expected answer is that of the saved file, lo
 import argparse
 import json
 import math
+import os
 import random
 import re
 import sys
@@ -21,14 +22,24 @@ from pathlib import Path
 
 import nnabla as nn
 import numpy as np
+from nnabla.logger import logger
 from nnabla.utils.nnp_graph import NnpLoader
 from nnabla.utils.save import save
 
 import layer_recipes
 import normalization_recipes
 import quantization_recipes
+import random_recipes
+import sampling_recipes
 
-RECIPES = {**layer_recipes.RECIPES, **normalization_recipes.RECIPES, **quantization_recipes.RECIPES}
+RECIPES = {
+    **layer_recipes.RECIPES,
+    **normalization_recipes.RECIPES,
+    **quantization_recipes.RECIPES,
+    **random_recipes.RECIPES,
+    **sampling_recipes.RECIPES,
+}
+RUNS = 400  # of a layer that draws
 TOLERANCE = {"abs": 1e-5, "rel": 1e-4}
 
 
@@ -72,16 +83,42 @@ def free_batch(path, names):
             archive.writestr(name, data)
 
 
-def answer(path, recipe, output_names):
+def answers(path, recipe, output_names):
+    """The outputs of the loaded file; of one run, or of many where it draws."""
     network = NnpLoader(path).get_network("net", batch_size=1)
     for name, array in recipe.inputs.items():
         network.inputs[name].d = array.reshape(network.inputs[name].shape)
     outputs = [network.outputs[name] for name in output_names]
-    nn.forward_all(outputs)
-    return [np.array(output.d, dtype=np.float32) for output in outputs]
+    runs = []
+    for _ in range(RUNS if recipe.is_random else 1):
+        nn.forward_all(outputs)
+        runs.append([np.array(output.d, dtype=np.float32) for output in outputs])
+    return runs
 
 
-def write_case(folder, function, recipe, draw):
+def expected(names, recipe, runs):
+    """What a case says of the outputs: their values, or how they are spread."""
+    if not recipe.is_random:
+        return {
+            "outputs": [
+                {"name": name, "shape": list(array.shape), "data": [number(v) for v in array.ravel()]}
+                for name, array in zip(names, runs[0])
+            ]
+        }
+    stacks = [np.stack([run[i] for run in runs]) for i in range(len(runs[0]))]
+    spread = [
+        {
+            "name": name,
+            "shape": list(stack.shape[1:]),
+            "mean": [number(v) for v in stack.mean(axis=0).ravel()],
+            "std": [number(v) for v in stack.std(axis=0).ravel()],
+        }
+        for name, stack in zip(names, stacks)
+    ]
+    return {"random": {"runs": RUNS, "outputs": spread}}
+
+
+def write_case(folder, function, recipe, has_free_batch):
     nn.clear_parameters()
     inputs, outputs = build(recipe)
     names = {f"y{i}": output for i, output in enumerate(outputs)}
@@ -93,13 +130,13 @@ def write_case(folder, function, recipe, draw):
     with tempfile.TemporaryDirectory() as temporary:
         path = str(Path(temporary) / "model.nnp")
         save(path, contents, variable_batch_size=False)
-        if recipe.batch and draw.random() < 0.7:
+        if recipe.batch and has_free_batch:
             free_batch(
                 path,
                 [name for name, array in recipe.inputs.items() if array.ndim and array.shape[0] == 1],
             )
-        arrays = answer(path, recipe, list(names))
-        if any(array.size == 0 for array in arrays):
+        runs = answers(path, recipe, list(names))
+        if any(array.size == 0 for array in runs[0]):
             raise RuntimeError("an output holds nothing")
         folder.mkdir(parents=True)
         (folder / "model.nnp").write_bytes(Path(path).read_bytes())
@@ -118,14 +155,30 @@ def write_case(folder, function, recipe, draw):
             }
             for name, array in recipe.inputs.items()
         ],
-        "outputs": [
-            {"name": name, "shape": list(array.shape), "data": [number(v) for v in array.ravel()]}
-            for name, array in zip(names, arrays)
-        ],
+        **expected(names, recipe, runs),
         "tolerance": TOLERANCE,
         "note": recipe.note,
     }
     (folder / "case.json").write_text(json.dumps(case))
+
+
+def refusal_in_child(*arguments):
+    """Why write_case() made nothing, "" where it did. In a process of its own: some draws end the reference."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        reason = ""
+        try:
+            write_case(*arguments)
+        except (RuntimeError, ValueError, IndexError, OverflowError, AssertionError) as error:
+            reason = (str(error).strip() or repr(error)).splitlines()[-1]
+        os.write(writing, reason.encode()[:500])
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        reason = pipe.read().decode(errors="replace")
+    _, status = os.waitpid(child, 0)
+    return reason if status == 0 else f"the reference ended with status {status}"
 
 
 def main():
@@ -137,18 +190,19 @@ def main():
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--only", nargs="*", default=sorted(RECIPES))
     options = parser.parse_args()
+    logger.setLevel("WARNING")
     for function in options.only:
         draw = random.Random(f"{function} {options.seed}")
         made = refused = 0
         reasons = set()
         while made < options.count and refused < 10 * options.count:
             folder = options.out / function / f"{options.seed}_{made:03d}"
-            try:
-                write_case(folder, function, RECIPES[function](draw), draw)
-                made += 1
-            except (RuntimeError, ValueError, IndexError, OverflowError) as error:
-                refused += 1
-                reasons.add(re.sub(r"\d+", "N", str(error).strip().splitlines()[-1])[:110])
+            recipe = RECIPES[function](draw)
+            reason = refusal_in_child(folder, function, recipe, draw.random() < 0.7)
+            made += not reason
+            refused += bool(reason)
+            if reason:
+                reasons.add(re.sub(r"\d+", "N", reason)[:110])
         print(f"{function}: {made} cases, {refused} draws refused by the reference", file=sys.stderr)
         for reason in sorted(reasons):
             print(f"    {reason}", file=sys.stderr)

@@ -3,12 +3,14 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "worker/engine/operators/operator.h"
 #include "worker/engine/package.h"
 
 namespace noren::worker {
 namespace {
 
-/// Sums of several evaluations, in double as the reference does it with numpy on float32 answers.
+/// Sums of several evaluations, in float32 as the reference does it: a deviation is the difference of large
+/// numbers, and what their rounding leaves is a part of its answer.
 class Evaluations {
  public:
   void add(const std::vector<Tensor>& outputs) {
@@ -21,27 +23,27 @@ class Evaluations {
       const float* values = outputs[i].data<float>();
       for (std::size_t k = 0; k < count; ++k) {
         sums_[i][k] += values[k];
-        squares_[i][k] += double{values[k]} * values[k];
+        squares_[i][k] += values[k] * values[k];
       }
     }
     ++count_;
   }
   /// Writes the mean, or sqrt(E[y^2] - E[y]^2) with nan as 0, over the last evaluation's values.
   void finish(EvaluationMode mode, std::vector<Tensor>& outputs) const {
-    const double n = static_cast<double>(count_);
+    const auto n = static_cast<float>(count_);
     for (std::size_t i = 0; i < outputs.size(); ++i)
       for (std::size_t k = 0; k < sums_[i].size(); ++k) {
-        double value = sums_[i][k] / n;
+        float value = sums_[i][k] / n;
         if (mode == EvaluationMode::kStandardDeviation) {
           value = std::sqrt(squares_[i][k] / n - value * value);
           if (std::isnan(value)) value = 0;
         }
-        outputs[i].data<float>()[k] = static_cast<float>(value);
+        outputs[i].data<float>()[k] = value;
       }
   }
 
  private:
-  std::vector<std::vector<double>> sums_, squares_;
+  std::vector<std::vector<float>> sums_, squares_;
   std::int64_t count_ = 0;
 };
 
@@ -143,13 +145,18 @@ Result<std::vector<Tensor>> ServableModel::run(std::size_t executor_index, std::
   }
   const std::span<const Tensor> ordered = reordered.empty() ? inputs : std::span<const Tensor>(reordered);
   Session& session = *state_->sessions[executor_index];
+  begin_request();
   ASSIGN_OR_RETURN(std::vector<Tensor> results, session.run(ordered));
-  const bool combine = executor.evaluations_count > 1 && executor.evaluation_mode != EvaluationMode::kLast;
+  const bool combine = executor.evaluation_mode == EvaluationMode::kStandardDeviation ||
+                       (executor.evaluations_count > 1 && executor.evaluation_mode != EvaluationMode::kLast);
   if (combine && !all_float(results)) return unsupported("several evaluations need float outputs");
   Evaluations evaluations;
   if (combine) evaluations.add(results);
   for (std::int64_t turn = 1; turn < executor.evaluations_count; ++turn) {
-    ASSIGN_OR_RETURN(results, session.run(ordered));
+    // What draws nothing answers the same each time.
+    if (executor.random) {
+      ASSIGN_OR_RETURN(results, session.run(ordered));
+    }
     if (combine) evaluations.add(results);
   }
   if (combine) evaluations.finish(executor.evaluation_mode, results);

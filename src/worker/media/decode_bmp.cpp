@@ -122,8 +122,9 @@ struct Palette {
 
 Palette read_palette(ByteView file, const Header& header) {
   Palette palette;
-  palette.is_grey = header.colors_count <= palette.colors.size();
   const bool is_bilevel = header.bits_count == 1 && header.colors_count == 2;
+  // Two colours are grey only as the black and white of 1 bit.
+  palette.is_grey = header.colors_count <= palette.colors.size() && (is_bilevel || header.colors_count != 2);
   for (std::size_t i = 0; i < std::min<std::size_t>(header.colors_count, palette.colors.size()); ++i) {
     const std::size_t at = header.end + i * header.color_bytes;
     if (at + 3 > file.size()) {

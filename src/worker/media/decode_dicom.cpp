@@ -56,7 +56,10 @@ Result<Picture> decode_dicom(ByteView file) {
   for (std::size_t i = 0; i < pixels.size(); ++i) {
     double value = stored_value(pixels[i], dataset) * dataset.rescale_slope + dataset.rescale_intercept;
     if (is_inverted) value = range - value;
-    std::fill_n(&picture.bytes[i * copies], copies, window.of(std::trunc(value)));
+    value = std::trunc(value);
+    // Signed pixels are inverted in their own type: all of them leave it, and come back as their negatives.
+    if (is_inverted && dataset.is_signed) value -= range;
+    std::fill_n(&picture.bytes[i * copies], copies, window.of(value));
   }
   return picture;
 }

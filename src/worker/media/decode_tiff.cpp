@@ -100,6 +100,7 @@ Error not_read(const std::string& what) { return unsupported("a TIFF file with "
 std::uint16_t colors_of(std::uint16_t photometric) {
   switch (photometric) {
     case PHOTOMETRIC_RGB:
+    case PHOTOMETRIC_CIELAB:
     case PHOTOMETRIC_YCBCR: return 3;
     case PHOTOMETRIC_SEPARATED: return 4;
     default: return 1;
@@ -111,8 +112,11 @@ Status check_header(const Header& header) {
   TRY(check_picture_size(header.width, header.height, 1));
   const bool is_grey =
       header.photometric == PHOTOMETRIC_MINISWHITE || header.photometric == PHOTOMETRIC_MINISBLACK;
-  if (!is_grey && header.photometric != PHOTOMETRIC_RGB && header.photometric != PHOTOMETRIC_PALETTE &&
-      header.photometric != PHOTOMETRIC_SEPARATED && header.photometric != PHOTOMETRIC_YCBCR)
+  const bool is_lab = header.photometric == PHOTOMETRIC_CIELAB && header.bits_count == 8 &&
+                      header.samples_count == 3 && header.compression != COMPRESSION_JPEG;
+  if (!is_grey && !is_lab && header.photometric != PHOTOMETRIC_RGB &&
+      header.photometric != PHOTOMETRIC_PALETTE && header.photometric != PHOTOMETRIC_SEPARATED &&
+      header.photometric != PHOTOMETRIC_YCBCR)
     return not_read("photometric interpretation " + std::to_string(header.photometric));
   if (header.samples_count < header.colors_count || header.samples_count > 16)
     return not_read(std::to_string(header.samples_count) + " samples a pixel");

@@ -74,6 +74,23 @@ std::int64_t big_number(ByteView bytes, std::size_t at, std::size_t size_bytes) 
   return value;
 }
 
+/// The bare JPEG 2000 stream. Some writers leave it in the boxes of a .jp2 file, which viewers accept.
+ByteView jpeg_2000_stream(ByteView bytes) {
+  constexpr std::size_t kBoxHeadBytes = 8;
+  constexpr std::int64_t kSignatureBox = 0x6A502020, kStreamBox = 0x6A703263;
+  if (bytes.size() < kBoxHeadBytes || big_number(bytes, 4, 4) != kSignatureBox) return bytes;
+  while (bytes.size() >= kBoxHeadBytes) {
+    const auto length = static_cast<std::size_t>(big_number(bytes, 0, 4));
+    const bool is_last = length == 0;
+    if (!is_last && (length < kBoxHeadBytes || length > bytes.size())) return {};
+    if (big_number(bytes, 4, 4) == kStreamBox)
+      return bytes.subspan(kBoxHeadBytes, (is_last ? bytes.size() : length) - kBoxHeadBytes);
+    if (is_last) return {};
+    bytes = bytes.subspan(length);
+  }
+  return {};
+}
+
 /// The SIZ marker, which comes first. Nothing where the channels differ in size or precision.
 StreamHeader jpeg_2000_header(ByteView bytes) {
   constexpr std::size_t kChannelsAt = 42;
@@ -115,7 +132,7 @@ StreamHeader jpeg_header(ByteView bytes) {
 }
 
 /// A picture of GDCM's with nothing but the stream in it.
-void fill_image(const DicomDataset& dataset, gdcm::Image& image) {
+void fill_image(const DicomDataset& dataset, ByteView stream, gdcm::Image& image) {
   image.SetNumberOfDimensions(2);
   image.SetDimension(0, static_cast<unsigned int>(dataset.columns));
   image.SetDimension(1, static_cast<unsigned int>(dataset.rows));
@@ -130,7 +147,7 @@ void fill_image(const DicomDataset& dataset, gdcm::Image& image) {
   image.SetTransferSyntax(gdcm::TransferSyntax::GetTSType(dataset.transfer_syntax.c_str()));
   gdcm::Fragment fragment;
   // An odd stream gets the byte of padding that a DICOM value has.
-  std::vector<char> bytes(dataset.pixels.begin(), dataset.pixels.end());
+  std::vector<char> bytes(stream.begin(), stream.end());
   bytes.resize(bytes.size() + bytes.size() % 2);
   fragment.SetByteValue(bytes.data(), gdcm::VL(static_cast<std::uint32_t>(bytes.size())));
   const gdcm::SmartPointer<gdcm::SequenceOfFragments> fragments = gdcm::SequenceOfFragments::New();
@@ -148,12 +165,13 @@ void silence_gdcm() {
 
 Result<DecodedStream> decode_with_gdcm(const DicomDataset& dataset) {
   const bool is_jpeg_2000 = dataset.coding == DicomCoding::kJpeg2000;
-  const StreamHeader header = is_jpeg_2000 ? jpeg_2000_header(dataset.pixels) : jpeg_header(dataset.pixels);
+  const ByteView stream = is_jpeg_2000 ? jpeg_2000_stream(dataset.pixels) : dataset.pixels;
+  const StreamHeader header = is_jpeg_2000 ? jpeg_2000_header(stream) : jpeg_header(stream);
   if (!is_as_announced(header, dataset)) return damaged("the stream's own header differs");
   silence_gdcm();
   try {
     gdcm::Image image;
-    fill_image(dataset, image);
+    fill_image(dataset, stream, image);
     if (image.GetBufferLength() != needed_bytes(dataset)) return damaged("GDCM counts other bytes");
     DecodedStream decoded;
     decoded.bytes.resize(needed_bytes(dataset));

@@ -1,6 +1,6 @@
 // Loss and validation functions. Their labels are floats in a network from a file and are cut to whole
 // numbers, as the reference does when it reads them as integers; a label outside of the classes counts as the
-// nearest one.
+// nearest one, and in a confusion matrix not at all.
 #include <limits>
 
 #include "worker/translate/families.h"
@@ -31,6 +31,7 @@ struct Labelled {
   std::int64_t axis = 0;
   std::int64_t classes = 0;
   Value label;  ///< as it came
+  Value whole;  ///< int64, cut
   Value index;  ///< int64, 0 to classes - 1
 };
 
@@ -46,9 +47,9 @@ Result<Labelled> labelled(Layer& layer) {
     return layer.refuse("the labels are " + to_string(label.shape) + ", " + to_string(expected) +
                         " is needed");
   GraphBuilder& graph = layer.graph;
-  const Value whole = graph.cast(label, ElementType::kInt64);
-  result.index = graph.node("Clip", {whole, graph.integer(0), graph.integer(result.classes - 1)}, label.shape,
-                            {}, ElementType::kInt64);
+  result.whole = graph.cast(label, ElementType::kInt64);
+  result.index = graph.node("Clip", {result.whole, graph.integer(0), graph.integer(result.classes - 1)},
+                            label.shape, {}, ElementType::kInt64);
   return result;
 }
 
@@ -198,8 +199,9 @@ LayerOutputs confusion_matrix(Layer& layer) {
   const Shape flat = {labels.label.count()};
   const Value positions = graph.node("Reshape", {cell, graph.integers({-1})}, flat, {}, ElementType::kInt64);
   const Value zeros = graph.floats({*cells}, std::vector<float>(static_cast<std::size_t>(*cells), 0.0F));
-  const Value ones = graph.node(
-      "Expand", {graph.scalar(1.0F), graph.node("Shape", {positions}, {1}, {}, ElementType::kInt64)}, flat);
+  const Value is_class = graph.elementwise("Equal", labels.whole, labels.index, ElementType::kBool);
+  const Value ones =
+      graph.node("Reshape", {graph.cast(is_class, ElementType::kFloat32), graph.integers({-1})}, flat);
   const Value counts =
       graph.node("ScatterElements", {zeros, positions, ones}, {*cells}, {{"reduction", "add"}});
   Value result = graph.reshape(counts, matrix);

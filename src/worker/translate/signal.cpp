@@ -136,15 +136,20 @@ LayerOutputs stft(Layer& layer) {
   if (t.center) {
     ASSIGN_OR_RETURN(x, pad_ends(layer, t, x));
   }
-  const std::int64_t length = x.shape[1];
-  if (length < t.fft_size) return layer.refuse("the signal is shorter than fft_size");
   if (undoes_istft) {
     ASSIGN_OR_RETURN(x, undo_windows(layer, t, x, false));
   }
+  // The reference's division cuts towards zero: a signal that lacks less than a stride gives one frame.
+  const std::int64_t frames = (x.shape[1] - t.fft_size) / t.stride + 1;
+  if (frames < 1) return layer.refuse("the signal is shorter than fft_size");
+  if (const std::int64_t missing = t.fft_size - x.shape[1]; missing > 0)
+    x = graph.node("Pad", {x, graph.integers({0, 0, 0, missing})}, {x.shape[0], t.fft_size},
+                   {{"mode", "constant"}});
+  const std::int64_t length = x.shape[1];
   const Weights weights =
       weights_of(graph, t, undoes_istft ? Coefficients::kInverse : Coefficients::kForward);
   const Value signal = graph.reshape(x, {x.shape[0], 1, length});
-  const Shape shape = {x.shape[0], t.bins(), (length - t.fft_size) / t.stride + 1};
+  const Shape shape = {x.shape[0], t.bins(), frames};
   const Attributes attributes = {{"strides", std::vector<std::int64_t>{t.stride}}};
   return std::vector{graph.node("Conv", {signal, weights.real}, shape, attributes),
                      graph.node("Conv", {signal, weights.imaginary}, shape, attributes)};

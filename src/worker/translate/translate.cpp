@@ -55,6 +55,8 @@ class Translation {
   void add_inputs() {
     if (executor_.inputs.empty()) not_batchable("the executor has no inputs");
     if (executor_.evaluations_count > 1) not_batchable("the executor evaluates several times");
+    if (executor_.repeat_evaluation == RepeatEvaluation::kStandardDeviation)
+      not_batchable("the executor answers with a deviation");
     for (const DataVariable& data : executor_.inputs) {
       const std::string graph_name = "input" + std::to_string(result_.signature.inputs.size());
       values_[data.variable] = graph_.input(graph_name, ElementType::kFloat32, data.shape,
@@ -94,9 +96,9 @@ class Translation {
     not_batchable("generator variable '" + generator.variable + "' is drawn anew for each request");
     if (generator.type == "Normal")
       return graph_.node("noren::RandomNormal", {}, shape,
-                         {{"shape", shape}, {"mu", 0.0F}, {"sigma", multiplier}});
+                         {{"shape", shape}, {"mu", 0.0F}, {"sigma", multiplier}, {"once_a_request", 1}});
     return graph_.node("noren::RandomUniform", {}, shape,
-                       {{"shape", shape}, {"low", -multiplier}, {"high", multiplier}});
+                       {{"shape", shape}, {"low", -multiplier}, {"high", multiplier}, {"once_a_request", 1}});
   }
 
   /// The value of a variable that a function reads; an empty name stands for an input that is left out.

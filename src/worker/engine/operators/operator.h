@@ -1,6 +1,6 @@
 // worker/engine/operators/operator.h - Operators of ours, for what standard ONNX can't express exactly.
 // A kernel is made once a session (from its node's attributes) and computes on the worker's one thread; it
-// keeps no state from one run to the next, except a random generator. It trusts no shape: what it gets is
+// keeps no state from one request to the next, except a random generator. It trusts no shape: what it gets is
 // checked before it is used. The translator names them "noren::NAME". Adding one: a class with compute(), and
 // a row in a family's table.
 #pragma once
@@ -69,6 +69,9 @@ template <typename T>
 std::unique_ptr<Operator> make_operator(const OperatorAttributes& attributes) {
   return std::make_unique<T>(attributes);
 }
+
+/// Says that another request begins: what is drawn once a request (a generator variable) is drawn anew.
+void begin_request();
 
 /// All operators, for registration. One table a family, listed in operators.cpp.
 std::vector<OperatorDefinition> all_operators();

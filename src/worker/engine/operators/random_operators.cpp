@@ -1,5 +1,7 @@
 // Numbers drawn afresh in each run. Distributions are the standard library's, as in the reference.
+#include <atomic>
 #include <cmath>
+#include <cstring>
 
 #include "worker/engine/operators/families.h"
 #include "worker/engine/operators/random_generator.h"
@@ -7,22 +9,41 @@
 namespace noren::worker {
 namespace {
 
-/// An operator without inputs whose output has the shape of an attribute.
+std::atomic<std::uint64_t> requests_count = 0;
+
+/// An operator without inputs whose output has the shape of an attribute. With "once_a_request", the
+/// evaluations of one request see the same numbers.
 template <typename Draw>
 class RandomFill final : public Operator {
  public:
   explicit RandomFill(const OperatorAttributes& attributes)
-      : shape_(attributes.integers("shape")), draw_(attributes), generator_(make_generator(attributes)) {}
+      : shape_(attributes.integers("shape")),
+        is_drawn_once_(attributes.integer("once_a_request", 0) != 0),
+        draw_(attributes),
+        generator_(make_generator(attributes)) {}
   void compute(OperatorContext& context) override {
     float* values = context.output(0, shape_);
-    const std::int64_t count = element_count(shape_);
-    for (std::int64_t i = 0; i < count; ++i) values[i] = draw_(generator_);
+    const auto count = static_cast<std::size_t>(element_count(shape_));
+    if (!is_drawn_once_) return fill(values, count);
+    if (const std::uint64_t request = requests_count; request != request_ || drawn_.empty()) {
+      request_ = request;
+      drawn_.resize(count);
+      fill(drawn_.data(), count);
+    }
+    std::memcpy(values, drawn_.data(), count * sizeof(float));
   }
 
  private:
+  void fill(float* values, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) values[i] = draw_(generator_);
+  }
+
   Shape shape_;
+  bool is_drawn_once_ = false;
   Draw draw_;
   std::mt19937 generator_;
+  std::vector<float> drawn_;  ///< for `request_`
+  std::uint64_t request_ = 0;
 };
 
 struct DrawNormal {
@@ -98,6 +119,8 @@ constexpr OperatorDefinition kOperators[] = {
 };
 
 }  // namespace
+
+void begin_request() { ++requests_count; }
 
 OperatorFamily random_operators() { return kOperators; }
 
