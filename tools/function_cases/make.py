@@ -163,7 +163,7 @@ def write_case(folder, function, recipe, has_free_batch):
 
 
 def refusal_in_child(*arguments):
-    """Why write_case() made nothing, "" where it did. In a process of its own: some draws end the reference."""
+    """Why write_case() made nothing, "" where it did. In its own process: some draws end the reference."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

@@ -264,7 +264,10 @@ def nms_detection(draw):
         "nms_per_class": draw.random() < 0.5,
     }
     return Recipe(
-        lambda x: F.nms_detection2d(x, **arguments), {"x": x}, batch=shape[0] == 1, note=f"{arguments} {shape}"
+        lambda x: F.nms_detection2d(x, **arguments),
+        {"x": x},
+        batch=shape[0] == 1,
+        note=f"{arguments} {shape}",
     )
 
 
