@@ -60,6 +60,8 @@ void print_executors(const json::object& model) {
           "\n");
     for (const json::value& port : list_of(executor, "inputs")) print_port("input ", port);
     for (const json::value& port : list_of(executor, "outputs")) print_port("output", port);
+    if (const std::string reason = text_of(executor, "not_batchable_reason"); !reason.empty())
+      print("  requests run one by one: " + reason + "\n");
   }
 }
 

@@ -51,13 +51,16 @@ json::object executor_json(const Description& description, std::size_t index) {
   json::array inputs, outputs;
   for (const InputSignature& input : executor.inputs) inputs.push_back(input_json(input, description));
   for (const OutputSignature& output : executor.outputs) outputs.push_back(output_json(output, description));
-  return {{"name", executor.name},
-          {"network", network},
-          {"inputs", std::move(inputs)},
-          {"outputs", std::move(outputs)},
-          {"evaluations", executor.evaluations_count},
-          {"batchable", executor.batchable},
-          {"random", executor.random}};
+  json::object result = {{"name", executor.name},
+                         {"network", network},
+                         {"inputs", std::move(inputs)},
+                         {"outputs", std::move(outputs)},
+                         {"evaluations", executor.evaluations_count},
+                         {"batchable", executor.batchable},
+                         {"random", executor.random}};
+  if (const std::string& reason = description.not_batchable_reasons.at(index); !reason.empty())
+    result["not_batchable_reason"] = reason;
+  return result;
 }
 
 /// Counts are whole numbers; JSON shows them so.

@@ -17,6 +17,7 @@ struct Description {
   std::vector<NetworkOutline> networks;
   ModelSignature signature;
   std::vector<std::string> network_of_executor;
+  std::vector<std::string> not_batchable_reasons;       ///< of each executor; empty: batchable, or not tried
   std::map<std::string, std::int64_t> functions_count;  ///< by type
   std::int64_t parameters_count = 0;                    ///< scalars stored
   Cost statistics;

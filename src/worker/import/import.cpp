@@ -80,6 +80,7 @@ Result<Imported> import_nnp(ByteView bytes, const ImportOptions& options) {
     description.warnings.insert(description.warnings.end(), translated.warnings.begin(),
                                 translated.warnings.end());
     description.network_of_executor.push_back(executor.network.name);
+    description.not_batchable_reasons.push_back(translated.not_batchable_reason);
     description.signature.executors.push_back(std::move(translated.signature));
     models.push_back(std::move(translated.model));
   }
@@ -110,6 +111,7 @@ Result<Imported> import_onnx(ByteView bytes, const ImportOptions& options) {
   ASSIGN_OR_RETURN(const std::int64_t run_ns, try_out(model, executor, description));
   judge_per_request(description, static_cast<double>(file.used_scalars_count), run_ns);
   description.network_of_executor.emplace_back();
+  description.not_batchable_reasons.emplace_back();
   description.signature.executors.push_back(std::move(executor));
   return Imported{encode_package(description.signature, {std::move(model)}), to_json(description)};
 }

@@ -170,6 +170,19 @@ Result<Pixels> read_coded(const DicomDataset& dataset) {
   }
 }
 
+/// Above the bits stored may stand anything (an overlay, zeros where a sign belongs): only the lowest bits
+/// count, whatever the high bit's tag says. JPEG 2000 says itself how many bits it has.
+void drop_unused_bits(const DicomDataset& dataset, Pixels& pixels) {
+  if (dataset.coding == DicomCoding::kJpeg || dataset.coding == DicomCoding::kJpeg2000) return;
+  if (dataset.bits_stored < 1 || dataset.bits_stored >= dataset.bits_allocated) return;
+  const int unused = 32 - dataset.bits_stored;
+  for (std::uint32_t& value : pixels) {
+    const std::uint32_t highest = value << unused;
+    value = dataset.is_signed ? static_cast<std::uint32_t>(static_cast<std::int32_t>(highest) >> unused)
+                              : highest >> unused;
+  }
+}
+
 /// ITU-R BT.601 at full range, 8 bits.
 void ybr_to_rgb(Pixels& pixels) {
   const auto rounded = [](double value) {
@@ -190,6 +203,7 @@ void ybr_to_rgb(Pixels& pixels) {
 Result<Pixels> read_dicom_pixels(const DicomDataset& dataset) {
   TRY(check_picture_size(dataset.columns, dataset.rows, dataset.samples_count * 4));
   ASSIGN_OR_RETURN(Pixels pixels, read_coded(dataset));
+  drop_unused_bits(dataset, pixels);
   const bool is_ybr = dataset.photometric == "YBR_FULL" || dataset.photometric == "YBR_FULL_422";
   const bool is_decoded_as_rgb =
       dataset.coding == DicomCoding::kJpeg || dataset.coding == DicomCoding::kJpeg2000;

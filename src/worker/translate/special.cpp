@@ -108,6 +108,17 @@ Result<std::string> labels_of(const Layer& layer, const std::string& term) {
   return labels;
 }
 
+/// The labels of the output. The reference closes up the spaces of an equation without shortening it, so its
+/// last letters stand there once more, as many as there were spaces: those that are new become axes.
+Result<std::string> output_labels(const Layer& layer, const std::string& equation, std::size_t arrow) {
+  ASSIGN_OR_RETURN(std::string labels, labels_of(layer, equation.substr(arrow + 2)));
+  const auto spaces_count = static_cast<std::size_t>(std::count(equation.begin(), equation.end(), ' '));
+  for (const char letter : equation.substr(equation.size() - spaces_count))
+    if (std::isalpha(static_cast<unsigned char>(letter)) != 0 && labels.find(letter) == std::string::npos)
+      labels += letter;
+  return labels;
+}
+
 /// Lengths of labels and of the axes behind "..." (right aligned), gathered from the inputs.
 struct EinsumLengths {
   std::map<char, std::int64_t> of_label;
@@ -158,7 +169,7 @@ LayerOutputs einsum(Layer& layer) {
     TRY(gather_lengths(layer, terms[i], layer.input(i), lengths));
   std::string output;
   if (arrow != std::string::npos) {
-    ASSIGN_OR_RETURN(output, labels_of(layer, equation.substr(arrow + 2)));
+    ASSIGN_OR_RETURN(output, output_labels(layer, equation, arrow));
   } else {  // as numpy: what appears once, in alphabetical order, behind the dots
     if (!lengths.ellipsis.empty()) output += '.';
     std::string all;

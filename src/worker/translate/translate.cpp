@@ -1,6 +1,7 @@
 #include "worker/translate/translate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "base/limits.h"
@@ -94,11 +95,13 @@ class Translation {
                          "' is not one of Constant, Range, Normal, Uniform");
     result_.signature.random = true;
     not_batchable("generator variable '" + generator.variable + "' is drawn anew for each request");
+    // Both are symmetric: the sign of the multiplier says nothing.
+    const float width = std::abs(multiplier);
     if (generator.type == "Normal")
       return graph_.node("noren::RandomNormal", {}, shape,
-                         {{"shape", shape}, {"mu", 0.0F}, {"sigma", multiplier}, {"once_a_request", 1}});
+                         {{"shape", shape}, {"mu", 0.0F}, {"sigma", width}, {"once_a_request", 1}});
     return graph_.node("noren::RandomUniform", {}, shape,
-                       {{"shape", shape}, {"low", -multiplier}, {"high", multiplier}, {"once_a_request", 1}});
+                       {{"shape", shape}, {"low", -width}, {"high", width}, {"once_a_request", 1}});
   }
 
   /// The value of a variable that a function reads; an empty name stands for an input that is left out.
