@@ -28,6 +28,16 @@ inline constexpr std::size_t kQueuePerApiCount = 128;
 inline constexpr std::int64_t kVersionTrialMs = 120'000;  // until a new version has loaded and answered
 inline constexpr std::int64_t kVersionsKeptCount = 10;    // of one API, a setting
 
+// An API's own settings.
+inline constexpr std::size_t kScheduleWindowsCount = 7;
+inline constexpr int kInstancesCount = 64;
+inline constexpr int kThreadsCount = 64;                      // of one instance
+inline constexpr std::int64_t kRequestRateCount = 1'000'000;  // a second
+inline constexpr std::int64_t kQueueLimitCount = 100'000;
+inline constexpr std::int64_t kBodyLimitLeastBytes = kKiB;
+inline constexpr std::int64_t kBodyLimitBytes = kGiB;
+inline constexpr std::int64_t kDeadlineMs = 3'600'000;
+
 // The management API.
 inline constexpr std::size_t kManagementQueueCount = 256;  // requests that wait for the control thread
 

@@ -12,6 +12,7 @@
 
 #include "base/secret.h"
 #include "domain/ip_network.h"
+#include "domain/schedule.h"
 
 namespace noren {
 
@@ -46,12 +47,15 @@ struct PublishedApi {
   std::uint64_t body_limit_bytes = 0;
   std::int64_t deadline_ms = 0;
   std::uint32_t queue_limit_count = 0;
+  std::int64_t rate_limit_per_s = 0;  ///< requests; 0: no limit
 
   std::vector<IpNetwork> allowed_networks;  ///< empty: callers may come from anywhere
 
   int instances_count = 1;  ///< dedicated
   int threads_count = 1;
   bool on_gpu = false;
+  Schedule schedule;
+  WallUs modified_us = 0;  ///< when its owner last changed something: what had failed is tried again
 };
 
 /// A version of a published API that the catalog does not name yet.
