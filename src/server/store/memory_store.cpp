@@ -21,6 +21,7 @@ struct Tables {
   std::vector<VersionRecord> versions;
   std::vector<KeyRecord> keys;
   std::map<std::tuple<std::uint32_t, std::int32_t, std::string>, OutcomeCounts> usage;
+  std::map<std::tuple<std::uint32_t, int, std::string, WallUs>, InstanceTime> instance_time;
   std::map<std::pair<std::uint32_t, std::string>, std::int64_t> leases;
   std::vector<AuditRecord> audit;
   std::map<std::pair<std::string, std::string>, IdempotencyRecord> idempotency;
@@ -246,6 +247,23 @@ class MemoryStore final : public Store {
     t_.usage = std::move(folded);
     return Ok{};
   }
+  Status put_instance_time(const std::string& server_id, const std::vector<InstanceTime>& rows) override {
+    for (const InstanceTime& row : rows) {
+      if (row.api_number == 0 || row.api_number > t_.apis.size()) continue;
+      auto [at, is_new] =
+          t_.instance_time.emplace(std::tuple(row.api_number, row.slot, server_id, row.span.from_us), row);
+      WallUs& until_us = at->second.span.until_us;
+      until_us = std::max(until_us, row.span.until_us);
+    }
+    return Ok{};
+  }
+  Result<std::vector<InstanceTime>> list_instance_time(std::uint32_t api_number) override {
+    std::vector<InstanceTime> rows;
+    for (const auto& [identity, row] : t_.instance_time)
+      if (row.api_number == api_number) rows.push_back(row);
+    return rows;
+  }
+
   Result<std::int64_t> leased(std::uint32_t api_number) override {
     std::int64_t total = 0;
     for (const auto& [key, count] : t_.leases)

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "domain/instance_meter.h"
 #include "server/store/records.h"
 
 namespace noren::server {
@@ -78,6 +79,12 @@ class Store {
   virtual Result<OutcomeCounts> total_usage(std::uint32_t api_number) = 0;
   /// Adds the counts of all servers but this one into one row a day: for a server that is alone on its store.
   virtual Status fold_other_servers(const std::string& server_id) = 0;
+
+  // How long instances ran. A row is known by its server, API, slot and beginning: written again it only
+  // grows. Rows of a number that no API ever had are ignored.
+  virtual Status put_instance_time(const std::string& server_id, const std::vector<InstanceTime>& rows) = 0;
+  /// Of all servers, in no order.
+  virtual Result<std::vector<InstanceTime>> list_instance_time(std::uint32_t api_number) = 0;
 
   // Leases of free requests: what was handed out to a server, less what it gave back.
   virtual Result<std::int64_t> leased(std::uint32_t api_number) = 0;

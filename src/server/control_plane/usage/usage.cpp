@@ -27,6 +27,16 @@ std::int64_t Usage::free_left(const OutcomeCounts& total) const {
   return std::max<std::int64_t>(0, free_requests_count_ - total.succeeded);
 }
 
+Status Usage::put_instance_time(const std::vector<InstanceTime>& rows) {
+  if (rows.empty()) return Ok{};
+  return store_.transaction([&] { return store_.put_instance_time(server_id_, rows); });
+}
+
+Result<std::map<std::int32_t, InstanceSeconds>> Usage::instance_seconds(std::uint32_t api_number) {
+  ASSIGN_OR_RETURN(std::vector<InstanceTime> rows, store_.list_instance_time(api_number));
+  return instance_seconds_by_day(std::move(rows));
+}
+
 Result<std::int64_t> Usage::unleased(std::uint32_t api_number) {
   ASSIGN_OR_RETURN(const std::int64_t leased, store_.leased(api_number));
   return std::max<std::int64_t>(0, free_requests_count_ - leased);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "domain/instance_meter.h"
 #include "server/store/store.h"
 
 namespace noren::server {
@@ -26,6 +27,11 @@ class Usage {
   Status put(std::vector<UsageRecord> records);
   Result<std::vector<DayUsage>> list(std::uint32_t api_number, std::int32_t first_day, std::int32_t last_day);
   Result<OutcomeCounts> total(std::uint32_t api_number);
+
+  /// How long instances ran; a row that is there already grows, or is left alone.
+  Status put_instance_time(const std::vector<InstanceTime>& rows);
+  /// By UTC day; days without an instance are left out.
+  Result<std::map<std::int32_t, InstanceSeconds>> instance_seconds(std::uint32_t api_number);
 
   /// Up to `wanted_count` free requests of an API; 0 where none is left.
   Result<std::int64_t> lease(const std::string& api_id, std::int64_t wanted_count);

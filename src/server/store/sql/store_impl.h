@@ -48,6 +48,8 @@ class SqlStore final : public Store {
                                            std::int32_t last_day) override;
   Result<OutcomeCounts> total_usage(std::uint32_t api_number) override;
   Status fold_other_servers(const std::string& server_id) override;
+  Status put_instance_time(const std::string& server_id, const std::vector<InstanceTime>& rows) override;
+  Result<std::vector<InstanceTime>> list_instance_time(std::uint32_t api_number) override;
   Result<std::int64_t> leased(std::uint32_t api_number) override;
   Status add_lease(std::uint32_t api_number, const std::string& server_id,
                    std::int64_t change_count) override;

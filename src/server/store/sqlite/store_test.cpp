@@ -1,6 +1,7 @@
 // The contract of Store, held by every implementation; then what only a file can get wrong.
 #include "server/store/store.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -209,6 +210,27 @@ TEST_P(StoreContract, UsageIsAbsoluteForAServerAndAddsUpOverServers) {
   ASSERT_TRUE(store_->put_usage({{a + 1, 10, "s1", {9}}, {a, 12, "s1", {1}}}).ok());
   EXPECT_EQ(store_->total_usage(a + 1)->succeeded, 0);
   EXPECT_EQ(store_->total_usage(a)->succeeded, 12);
+}
+
+TEST_P(StoreContract, InstanceTimeOnlyGrowsAndIsKeptForEachServer) {
+  const std::uint32_t a = publish("a"), b = publish("b");
+  const auto row = [](std::uint32_t number, int slot, WallUs from_us, WallUs until_us) {
+    return InstanceTime{number, slot, slot == 1, {from_us, until_us}};
+  };
+  ASSERT_TRUE(store_->put_instance_time("s1", {row(a, 0, 10, 20), row(a, 1, 10, 20), row(b, 0, 5, 6)}).ok());
+  ASSERT_TRUE(store_->put_instance_time("s1", {row(a, 0, 10, 35), row(a, 0, 40, 41)}).ok());
+  ASSERT_TRUE(store_->put_instance_time("s1", {row(a, 0, 10, 20)}).ok());  // an old one comes again
+  ASSERT_TRUE(store_->put_instance_time("s2", {row(a, 0, 10, 15), row(b + 1, 0, 1, 2)}).ok());
+  auto rows = *store_->list_instance_time(a);
+  std::sort(rows.begin(), rows.end(), [](const InstanceTime& x, const InstanceTime& y) {
+    return std::tuple(x.slot, x.span.from_us, x.span.until_us) <
+           std::tuple(y.slot, y.span.from_us, y.span.until_us);
+  });
+  EXPECT_EQ(rows, (std::vector<InstanceTime>{row(a, 0, 10, 15), row(a, 0, 10, 35), row(a, 0, 40, 41),
+                                             row(a, 1, 10, 20)}));
+  EXPECT_TRUE(store_->list_instance_time(b + 1)->empty());
+  ASSERT_TRUE(store_->delete_api(a, 2000).ok());
+  EXPECT_EQ(store_->list_instance_time(a)->size(), 4U);  // it is still to be billed
 }
 
 TEST_P(StoreContract, LeasesAddUp) {
