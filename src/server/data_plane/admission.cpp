@@ -82,13 +82,20 @@ Admitted Admission::admit(const std::shared_ptr<ApiState>& state, const CallerHe
   return needs_free_permit(api) ? take_free(state, waiter, now) : reserve(state, now);
 }
 
-/// The last check of the head: whether the API's queue has room.
+/// The last checks of the head: the API's rate, and whether its queue has room.
 Admitted Admission::reserve(const std::shared_ptr<ApiState>& state, MonotonicNs now) {
+  const std::int64_t rate_limit_per_s = state->api->rate_limit_per_s;
+  if (rate_limit_per_s > 0 && !state->rate.admits(rate_limit_per_s, now)) {
+    Refused refused = refuse(Refusal::kTooManyRequests);
+    refused.retry_after_s = 1;  // a whole second's worth comes in a second
+    return refused;
+  }
   if (!state->guard.admits(dispatch_.overload_input(*state), now)) {
     Refused refused = refuse(Refusal::kTooManyRequests);
     refused.retry_after_s = state->guard.retry_after_s(static_cast<std::uint32_t>(state->under_way_count()));
     return refused;
   }
+  if (rate_limit_per_s > 0) state->rate.take();
   const bool is_free = needs_free_permit(*state->api);
   if (is_free) {
     CHECK(state->permits.in_hand_count > 0);

@@ -11,7 +11,9 @@
 
 #include "domain/catalog.h"
 #include "domain/dispatch_policy.h"
+#include "domain/instance_plan.h"
 #include "domain/overload.h"
+#include "domain/rate_limit.h"
 #include "server/data_plane/call.h"
 #include "server/data_plane/data_plane.h"
 #include "server/instances/instance.h"
@@ -76,6 +78,7 @@ struct ApiState : AutoHook<TokenRingTag>,
 
   // Dispatch.
   OverloadGuard guard;
+  RateLimit rate;
   CallQueue waiting;
   std::size_t waiting_count = 0;
   std::size_t held_count = 0;
@@ -89,7 +92,7 @@ struct ApiState : AutoHook<TokenRingTag>,
   int failures_count = 0;         ///< starts that failed, or workers lost, in a row
   MonotonicNs retry_at_ns = 0;
   std::string failure_reason;
-  DesiredState desired;
+  RunPlan run;  ///< what the schedule says
 
   std::size_t under_way_count() const { return waiting_count + held_count; }
   bool is_dedicated() const { return api->type == ExecutionType::kDedicated; }

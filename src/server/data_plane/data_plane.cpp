@@ -11,6 +11,8 @@ namespace noren::server {
 namespace {
 
 constexpr std::int64_t kPassMs = 1'000;  // schedules are looked at, usage is stored
+/// Behind a window's edge, so that the two clocks agree that it has passed.
+constexpr std::int64_t kLateUs = 1'000;
 
 }  // namespace
 
@@ -19,7 +21,7 @@ class DataPlane::Impl {
   Impl(DataPlaneParts parts, DataPlaneOptions options)
       : parts_(std::move(parts)),
         options_(options),
-        dispatch_(parts_, options_),
+        dispatch_(parts_, options_, meter_),
         admission_(parts_, options_, dispatch_),
         alarm_(parts_.loop, [this] { pass(); }),
         alive_(std::make_shared<bool>(true)) {
@@ -27,7 +29,7 @@ class DataPlane::Impl {
     for (const UsageCounters::InDoubt& each : parts_.usage.in_doubt())
       log(LogLevel::kWarning, "usage.in_doubt",
           {{"api_number", std::int64_t{each.api_number}}, {"permits", std::int64_t{each.permits_count}}});
-    alarm_.set(parts_.clock.monotonic_ns() + kPassMs * 1'000'000);
+    set_alarm();
   }
 
   ~Impl() {
@@ -43,10 +45,12 @@ class DataPlane::Impl {
       if (found != by_id_.end() && found->second->api->number != api.number) retire(*found->second);
       auto& state = by_id_[api.id];
       if (!state || state->api->number != api.number) state = make_state(api);
-      const bool was_free = state->api != nullptr && state->api->owner_plan == Plan::kFree;
+      dispatch_.meter(*state);  // until now as it was
+      const bool was_free = state->api->owner_plan == Plan::kFree;
+      if (state->api->modified_us != api.modified_us) Dispatch::forget_failures(*state);
       state->snapshot = snapshot;
       state->api = &api;
-      state->desired = desired_of(api);
+      plan(*state);
       if (was_free && api.owner_plan != Plan::kFree) admission_.give_up_lease(*state);
     }
     for (auto at = by_id_.begin(); at != by_id_.end();) {
@@ -59,6 +63,7 @@ class DataPlane::Impl {
       }
     }
     bury_finished();
+    set_alarm();
   }
 
   void try_version(VersionToTry version, std::function<void(Status)> done) {
@@ -73,9 +78,9 @@ class DataPlane::Impl {
     dispatch_.end_trial(*found->second, make_error(Code::kUnavailable, "the version was given up"));
   }
 
-  void set_planner(SchedulePlanner planner) {
-    planner_ = std::move(planner);
-    plan_schedules();
+  std::vector<InstanceTime> close_instance_time() {
+    for (const auto& [id, state] : by_id_) dispatch_.meter(*state);
+    return meter_.unstored();
   }
 
   Admitted admit(const CallerHead& head, AdmissionWaiter& waiter) {
@@ -124,6 +129,7 @@ class DataPlane::Impl {
   }
 
   void retire(ApiState& state) {
+    dispatch_.meter(state);
     state.published = false;
     admission_.give_up_lease(state);
     dispatch_.end_trial(state, make_error(Code::kNotFound, "the API was deleted meanwhile"));
@@ -135,25 +141,49 @@ class DataPlane::Impl {
     std::erase_if(retired_, [](const auto& state) { return Dispatch::is_finished(*state); });
   }
 
-  DesiredState desired_of(const PublishedApi& api) const {
-    if (!planner_ || api.type != ExecutionType::kDedicated) return {};
-    return planner_(api, parts_.clock.wall_us());
+  void plan(ApiState& state) const {
+    const RunPlan run =
+        plan_run(state.api->schedule, parts_.clock.wall_us(), start_lead_ms(state.start_ns), state.run);
+    // Another day, another try.
+    if (run.needs_instances && !state.run.needs_instances) Dispatch::forget_failures(state);
+    state.run = run;
   }
 
-  void plan_schedules() {
-    for (const auto& [id, state] : by_id_) {
-      const DesiredState desired = desired_of(*state->api);
-      const bool changed = desired.running != state->desired.running;
-      state->desired = desired;
-      if (changed) dispatch_.on_api_changed(*state);
-    }
-  }
-
+  /// Everything is looked at anew, whether something is known to have changed or not.
   void pass() {
-    if (planner_) plan_schedules();
+    for (const auto& [id, state] : by_id_) {
+      dispatch_.meter(*state);
+      plan(*state);
+      dispatch_.on_api_changed(*state);
+    }
+    for (const auto& state : retired_) dispatch_.on_api_changed(*state);
     bury_finished();
     store_usage();
-    alarm_.set(parts_.clock.monotonic_ns() + kPassMs * 1'000'000);
+    store_instance_time();
+    set_alarm();
+  }
+
+  /// For the next pass, or earlier where a window begins or ends.
+  void set_alarm() {
+    const WallUs now_us = parts_.clock.wall_us();
+    std::int64_t wait_us = kPassMs * 1'000;
+    for (const auto& [id, state] : by_id_)
+      if (state->run.look_again_us != 0)
+        wait_us = std::min(wait_us, std::max<WallUs>(0, state->run.look_again_us - now_us) + kLateUs);
+    alarm_.set(parts_.clock.monotonic_ns() + wait_us * 1'000);
+  }
+
+  void store_instance_time() {
+    if (!parts_.store_instance_time || storing_time_) return;
+    std::vector<InstanceTime> rows = meter_.unstored();
+    if (rows.empty()) return;
+    storing_time_ = true;
+    parts_.store_instance_time(rows, [this, rows, alive = std::weak_ptr<bool>(alive_)](const Status& status) {
+      if (alive.expired()) return;
+      storing_time_ = false;
+      if (status.ok()) return meter_.on_stored(rows);
+      log(LogLevel::kWarning, "instance_time.not_stored", {{"reason", describe(status.error())}});
+    });
   }
 
   void store_usage() {
@@ -172,14 +202,15 @@ class DataPlane::Impl {
 
   DataPlaneParts parts_;
   DataPlaneOptions options_;
+  InstanceMeter meter_;
   Dispatch dispatch_;
   Admission admission_;
   Alarm alarm_;
-  SchedulePlanner planner_;
   std::unordered_map<std::string, std::shared_ptr<ApiState>, TextHash, std::equal_to<>> by_id_;
   std::vector<std::shared_ptr<ApiState>> retired_;
   std::shared_ptr<bool> alive_;
   bool storing_ = false;
+  bool storing_time_ = false;
   bool failed_rows_ = false;
 };
 
@@ -188,7 +219,6 @@ DataPlane::DataPlane(DataPlaneParts parts, DataPlaneOptions options)
 DataPlane::~DataPlane() = default;
 
 void DataPlane::apply(CatalogSnapshot snapshot) { impl_->apply(snapshot); }
-void DataPlane::set_planner(SchedulePlanner planner) { impl_->set_planner(std::move(planner)); }
 void DataPlane::try_version(VersionToTry version, std::function<void(Status)> done) {
   impl_->try_version(std::move(version), std::move(done));
 }
@@ -204,6 +234,7 @@ void DataPlane::abandon(CallListener& listener) { impl_->abandon(listener); }
 std::optional<ApiStatus> DataPlane::status(std::string_view api_id) const { return impl_->status(api_id); }
 std::size_t DataPlane::calls_count() const { return impl_->dispatch().calls_count(); }
 std::size_t DataPlane::workers_count() const { return impl_->dispatch().workers_count(); }
+std::vector<InstanceTime> DataPlane::close_instance_time() { return impl_->close_instance_time(); }
 void DataPlane::kill_all() { impl_->kill_all(); }
 
 }  // namespace noren::server

@@ -14,6 +14,7 @@
 
 #include "base/limits.h"
 #include "domain/catalog.h"
+#include "domain/instance_meter.h"
 #include "domain/ip_network.h"
 #include "server/data_plane/call.h"
 #include "server/data_plane/permit.h"
@@ -40,6 +41,9 @@ using PackageLoader =
 
 /// Stores usage rows. `done` is called on the event loop.
 using UsageSink = std::function<void(std::vector<UsageRow> rows, std::function<void(Status)> done)>;
+/// Stores how long instances ran, likewise.
+using InstanceTimeSink =
+    std::function<void(std::vector<InstanceTime> rows, std::function<void(Status)> done)>;
 
 struct DataPlaneParts {
   EventLoop& loop;
@@ -48,7 +52,8 @@ struct DataPlaneParts {
   QuotaSource& quota;
   UsageCounters& usage;
   PackageLoader load_package;
-  UsageSink store_usage;  ///< may be empty
+  UsageSink store_usage;                 ///< may be empty
+  InstanceTimeSink store_instance_time;  ///< may be empty
 };
 
 /// What the head of a request tells admission.
@@ -81,20 +86,12 @@ class AdmissionWaiter {
   std::shared_ptr<ApiState> state_;  ///< while it waits
 };
 
-/// What a schedule says about a dedicated API.
-struct DesiredState {
-  bool running = true;
-  WallUs next_start_us = 0;  ///< 0: not known
-};
-using SchedulePlanner = std::function<DesiredState(const PublishedApi& api, WallUs now_us)>;
-
 /// One API's instances as the console shows them.
 struct ApiStatus {
   InstanceState state = InstanceState::kStopped;
   std::string reason;  ///< of retrying and failed
   int ready_count = 0;
   std::int64_t private_bytes = 0;
-  WallUs next_start_us = 0;
 };
 
 class DataPlane {
@@ -105,8 +102,6 @@ class DataPlane {
 
   /// From here on this is what is published.
   void apply(CatalogSnapshot snapshot);
-  /// Without one, dedicated APIs always run.
-  void set_planner(SchedulePlanner planner);
 
   /// Loads the version beside the one that serves and has it answer a sample request; nothing else changes.
   /// Ok: its workers stand ready, and the catalog that names the version makes them serve at once.
@@ -127,6 +122,9 @@ class DataPlane {
   std::optional<ApiStatus> status(std::string_view api_id) const;
   std::size_t calls_count() const;
   std::size_t workers_count() const;
+  /// What the store does not have yet, up to now: for the end of the program, when nothing is stored any
+  /// more.
+  std::vector<InstanceTime> close_instance_time();
   /// The server stops: workers are killed, calls that were under way end with kInternal and are not counted.
   void kill_all();
 

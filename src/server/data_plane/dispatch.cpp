@@ -22,8 +22,8 @@ CallResult refused_with(Refusal refusal) {
 
 }  // namespace
 
-Dispatch::Dispatch(DataPlaneParts& parts, const DataPlaneOptions& options)
-    : parts_(parts), options_(options), alarm_(parts.loop, [this] { tick(); }) {}
+Dispatch::Dispatch(DataPlaneParts& parts, const DataPlaneOptions& options, InstanceMeter& meter)
+    : parts_(parts), options_(options), meter_(meter), alarm_(parts.loop, [this] { tick(); }) {}
 
 Dispatch::~Dispatch() = default;
 
@@ -190,6 +190,8 @@ void Dispatch::on_outcome(Worker& worker, std::uint64_t call_id, CallOutcome out
     return after_outcome(worker);
   }
   api.guard.on_completed(now);
+  // What answers is no part of a series of failures, whatever killed its predecessors.
+  if (outcome.code == OutcomeCode::kOk) api.failures_count = 0;
   // The worker gets its next request before the answer goes out, which takes longer.
   after_outcome(worker);
   if (call.listener == nullptr) return recycle(call);

@@ -18,7 +18,7 @@ namespace noren::server {
 
 class Dispatch {
  public:
-  Dispatch(DataPlaneParts& parts, const DataPlaneOptions& options);
+  Dispatch(DataPlaneParts& parts, const DataPlaneOptions& options, InstanceMeter& meter);
   ~Dispatch();
 
   std::optional<CallResult> submit(ApiState& api, RequestBody body, CallListener& listener);
@@ -33,6 +33,10 @@ class Dispatch {
   std::optional<Refused> refusal_of(const ApiState& api, MonotonicNs now_ns) const;
   OverloadInput overload_input(const ApiState& api) const;
   ApiStatus status_of(const ApiState& api) const;
+  /// Until now its instances were as the meter knows them, from now on as they are.
+  void meter(const ApiState& api);
+  /// What failed is tried again at once.
+  static void forget_failures(ApiState& api);
   /// Nothing is under way, and no worker is left: the state may go.
   static bool is_finished(const ApiState& api) {
     return api.workers.empty() && api.under_way_count() == 0 && api.trial == nullptr;
@@ -100,10 +104,13 @@ class Dispatch {
   void drain_outdated(ApiState& api);
   /// Brings the workers of an API towards what is wanted.
   void tend(ApiState& api);
+  int workers_limit(const ApiState& api) const;
+
+  // Instances (dispatch_dedicated.cpp).
   void tend_dedicated(ApiState& api);
+  void drain_least_busy(ApiState& api);
   InstanceView view_of(const ApiState& api) const;
   bool is_wanted(const ApiState& api) const;
-  int workers_limit(const ApiState& api) const;
 
   // A version that is tried (dispatch_trial.cpp).
   std::size_t trial_workers_count(const ApiState& api) const;
@@ -124,6 +131,7 @@ class Dispatch {
 
   DataPlaneParts& parts_;
   const DataPlaneOptions& options_;
+  InstanceMeter& meter_;
   Alarm alarm_;
 
   std::uint64_t next_call_id_ = 1;

@@ -61,8 +61,9 @@ void Dispatch::try_version(ApiState& api, VersionToTry version, std::function<vo
   for (std::size_t i = 0; i < count; ++i) {
     const auto worker = std::make_shared<Worker>(*this, api);
     worker->on_trial = true;
-    worker->version_label = api.trial->version.version_label;
-    worker->package_hash = api.trial->version.package_hash;
+    worker->served_as = ServedAs::of(*api.api);
+    worker->served_as.version_label = api.trial->version.version_label;
+    worker->served_as.package_hash = api.trial->version.package_hash;
     api.trial->workers.push_back(worker);
     ++workers_count_;
   }

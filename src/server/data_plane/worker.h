@@ -8,6 +8,30 @@ namespace noren::server {
 class Dispatch;
 struct IdleTag;
 
+/// What a worker was started with. Where its API says otherwise by now, the worker is outdated and another
+/// one takes its place.
+struct ServedAs {
+  std::string version_label;
+  std::string package_hash;
+  ExecutionType type = ExecutionType::kPerRequest;
+  bool keep_output_names = false;
+  bool batching = true;
+  bool on_gpu = false;
+  int threads_count = 1;
+  std::uint64_t body_limit_bytes = 0;
+
+  static ServedAs of(const PublishedApi& api) {
+    return {api.version_label, api.package_hash, api.type,          api.keep_output_names,
+            api.batching,      api.on_gpu,       api.threads_count, api.body_limit_bytes};
+  }
+  /// Asked for each request: it copies nothing.
+  bool still_fits(const PublishedApi& api) const {
+    return version_label == api.version_label && package_hash == api.package_hash && type == api.type &&
+           keep_output_names == api.keep_output_names && batching == api.batching && on_gpu == api.on_gpu &&
+           threads_count == api.threads_count && body_limit_bytes == api.body_limit_bytes;
+  }
+};
+
 class Worker final : public InstanceListener,
                      public AutoHook<IdleTag>,
                      public std::enable_shared_from_this<Worker> {
@@ -31,17 +55,14 @@ class Worker final : public InstanceListener,
   bool is_live() const {
     return phase == Phase::kFetching || phase == Phase::kStarting || phase == Phase::kReady;
   }
-  bool is_outdated() const {
-    return version_label != api.api->version_label || package_hash != api.api->package_hash;
-  }
+  bool is_outdated() const { return !served_as.still_fits(*api.api); }
   std::int64_t service_ns() const { return completed_count == 0 ? 0 : busy_ns / completed_count; }
 
   Dispatch& dispatch;
   ApiState& api;
   std::unique_ptr<Instance> instance;
   Phase phase = Phase::kFetching;
-  std::string version_label;
-  std::string package_hash;
+  ServedAs served_as;
   bool batchable = false;
   int batch_limit_count = 1;
 

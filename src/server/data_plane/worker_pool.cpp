@@ -21,16 +21,15 @@ void Worker::on_outcome(std::uint64_t call_id, CallOutcome outcome) {
 void Worker::on_memory(std::int64_t private_bytes) { dispatch.on_memory(*this, private_bytes); }
 void Worker::on_exit(const ExitReport& report) { dispatch.on_exit(*this, report); }
 
-bool Dispatch::is_wanted(const ApiState& api) const {
-  return !stopped_ && api.published && api.api->enabled && api.desired.running;
-}
-
 int Dispatch::workers_limit(const ApiState& api) const {
   if (api.is_dedicated()) return std::max(1, api.api->instances_count);
   return options_.workers_per_api_count > 0 ? options_.workers_per_api_count : options_.cpu_tokens_count;
 }
 
-void Dispatch::on_api_changed(ApiState& api) { tend(api); }
+void Dispatch::on_api_changed(ApiState& api) {
+  tend(api);
+  meter(api);
+}
 
 void Dispatch::tend(ApiState& api) {
   adopt_trial(api);
@@ -53,65 +52,10 @@ void Dispatch::tend(ApiState& api) {
   if (has_old && !has_current && api.retry_at_ns == 0) start_worker(api);
 }
 
-void Dispatch::tend_dedicated(ApiState& api) {
-  const MonotonicNs now = now_ns();
-  const InstancePlan plan = plan_instances(view_of(api), now);
-  if (plan.drain_all) {
-    for (const auto& worker : std::vector<std::shared_ptr<Worker>>(api.workers)) drain(*worker);
-    api.failures_count = 0;
-    api.retry_at_ns = 0;
-  }
-  if (plan.drain_outdated) drain_outdated(api);
-  for (int i = 0; i < plan.start_count; ++i) {
-    static_cast<void>(make_room(expected_charge(api)));
-    start_worker(api);
-  }
-  if (plan.look_again_ns != 0) {
-    if (!api.AutoHook<ActiveTag>::is_linked()) active_.push_back(api);
-    wake_at(plan.look_again_ns);
-  }
-}
-
-InstanceView Dispatch::view_of(const ApiState& api) const {
-  InstanceView view;
-  view.wanted = is_wanted(api);
-  view.wanted_count = workers_limit(api);
-  view.failures_count = api.failures_count;
-  view.retry_at_ns = api.retry_at_ns;
-  for (const auto& worker : api.workers) {
-    const bool is_old = worker->is_outdated();
-    switch (worker->phase) {
-      case Worker::Phase::kFetching: view.loading_count += is_old ? 0 : 1; break;
-      case Worker::Phase::kStarting: view.building_count += is_old ? 0 : 1; break;
-      case Worker::Phase::kReady: ++(is_old ? view.outdated_count : view.ready_count); break;
-      case Worker::Phase::kDraining: ++view.draining_count; break;
-      case Worker::Phase::kDying:
-      case Worker::Phase::kGone: break;
-    }
-  }
-  return view;
-}
-
-ApiStatus Dispatch::status_of(const ApiState& api) const {
-  ApiStatus status;
-  const InstanceView view = view_of(api);
-  const MonotonicNs now = now_ns();
-  if (api.is_dedicated())
-    status.state = describe_instances(view, now);
-  else if (!is_wanted(api))
-    status.state = InstanceState::kStopped;
-  else
-    status.state = now < api.retry_at_ns ? InstanceState::kRetrying : InstanceState::kRunning;
-  if (status.state == InstanceState::kRetrying || status.state == InstanceState::kFailed)
-    status.reason = api.failure_reason;
-  status.ready_count = view.ready_count + view.outdated_count;
-  for (const auto& worker : api.workers) status.private_bytes += worker->charged_bytes;
-  status.next_start_us = api.desired.next_start_us;
-  return status;
-}
-
 /// Nobody could take the front of the queue: see whether another worker helps.
 void Dispatch::want_worker(ApiState& api) {
+  // Where nothing runs any more, who was admitted before is still owed an answer.
+  if (api.is_dedicated() && !stopped_ && !is_wanted(api)) return tend_dedicated(api);
   if (api.is_dedicated() || stopped_ || api.AutoHook<StartRingTag>::is_linked()) return;
   StartInput input;
   input.limit_count = workers_limit(api);
@@ -168,8 +112,7 @@ void Dispatch::charge(Worker& worker, std::int64_t bytes) {
 
 void Dispatch::start_worker(ApiState& api) {
   const auto worker = std::make_shared<Worker>(*this, api);
-  worker->version_label = api.api->version_label;
-  worker->package_hash = api.api->package_hash;
+  worker->served_as = ServedAs::of(*api.api);
   api.workers.push_back(worker);
   ++workers_count_;
   ++starting_count_;
@@ -177,15 +120,16 @@ void Dispatch::start_worker(ApiState& api) {
 }
 
 void Dispatch::fetch_package(Worker& worker, std::int64_t charge_bytes) {
-  worker.batch_limit_count = worker.api.api->batching ? kBatchLimitCount : 1;
+  worker.batch_limit_count = worker.served_as.batching ? kBatchLimitCount : 1;
   worker.started_ns = now_ns();
   charge(worker, charge_bytes);
-  if (Package package = packages_[worker.package_hash].lock()) return launch(worker, std::move(package));
-  parts_.load_package(worker.package_hash, [this, weak = worker.weak_from_this()](Result<Package> package) {
+  const std::string& hash = worker.served_as.package_hash;
+  if (Package package = packages_[hash].lock()) return launch(worker, std::move(package));
+  parts_.load_package(hash, [this, weak = worker.weak_from_this()](Result<Package> package) {
     const auto self = weak.lock();
     if (!self || self->phase != Worker::Phase::kFetching) return;
     if (package.ok()) {
-      packages_[self->package_hash] = *package;
+      packages_[self->served_as.package_hash] = *package;
       return launch(*self, std::move(package).value());
     }
     log(LogLevel::kError, "package.not_read",
@@ -195,21 +139,21 @@ void Dispatch::fetch_package(Worker& worker, std::int64_t charge_bytes) {
 }
 
 void Dispatch::launch(Worker& worker, Package package) {
-  const PublishedApi& api = *worker.api.api;
+  const ServedAs& as = worker.served_as;  // its settings may have changed while the package was fetched
   InstanceSpec spec;
-  spec.api_id = api.id;
+  spec.api_id = worker.api.api->id;
   spec.package = std::move(package);
-  spec.version_label = worker.version_label;
-  spec.inflated_body_limit_bytes = api.body_limit_bytes;
+  spec.version_label = as.version_label;
+  spec.inflated_body_limit_bytes = as.body_limit_bytes;
   spec.memory_limit_bytes = options_.worker_memory_limit_bytes;
-  spec.threads_count = api.threads_count;
-  spec.device = api.on_gpu ? DeviceKind::kGpu : DeviceKind::kCpu;
+  spec.threads_count = as.threads_count;
+  spec.device = as.on_gpu ? DeviceKind::kGpu : DeviceKind::kCpu;
   spec.batch_limit_count = worker.batch_limit_count;
-  spec.refuse_dicom_and_wav = api.type == ExecutionType::kPerRequest;
-  spec.keep_output_names = api.keep_output_names;
+  spec.refuse_dicom_and_wav = as.type == ExecutionType::kPerRequest;
+  spec.keep_output_names = as.keep_output_names;
   spec.try_sample = worker.on_trial;
   // The threads of a model that has several are made while it loads, and would keep its low priority.
-  spec.in_background = worker.on_trial && api.threads_count <= 1;
+  spec.in_background = worker.on_trial && as.threads_count <= 1;
   worker.phase = Worker::Phase::kStarting;
   worker.instance = parts_.host.start(std::move(spec), worker);
   serve(worker.api);  // the first request may travel ahead
@@ -243,7 +187,8 @@ void Dispatch::on_ready(Worker& worker, const LoadReport& report) {
 
 void Dispatch::on_memory(Worker& worker, std::int64_t private_bytes) {
   ApiState& api = worker.api;
-  if (worker.package_hash == api.charge_hash) api.charge_bytes = std::max(api.charge_bytes, private_bytes);
+  if (worker.served_as.package_hash == api.charge_hash)
+    api.charge_bytes = std::max(api.charge_bytes, private_bytes);
   if (private_bytes > worker.charged_bytes || worker.charged_bytes == kWorkerBaseBytes)
     charge(worker, private_bytes);
   static_cast<void>(make_room(0));
@@ -251,7 +196,7 @@ void Dispatch::on_memory(Worker& worker, std::int64_t private_bytes) {
 
 void Dispatch::go_idle(Worker& worker) {
   worker.idle_since_ns = now_ns();
-  if (!is_wanted(worker.api)) return drain(worker);
+  if (!is_wanted(worker.api) && worker.api.waiting.empty()) return drain(worker);
   if (worker.api.is_dedicated()) return;
   idle_.push_back(worker);
   wake_at(worker.idle_since_ns + options_.warm_age_ms * 1'000'000);
@@ -310,7 +255,9 @@ void Dispatch::on_exit(Worker& worker, const ExitReport& report) {
   }
   settle_lost_calls(worker, report);
   if (!stopped_) {
-    if (was_starting && api.retry_at_ns != 0 && !api.is_dedicated()) fail_waiting(api);
+    const bool gives_up =
+        api.is_dedicated() ? api.failures_count >= kRestartsCount : was_starting && api.retry_at_ns != 0;
+    if (gives_up) fail_waiting(api);
     tend(api);
     serve(api);
     grant_tokens();
@@ -350,32 +297,6 @@ void Dispatch::fail_waiting(ApiState& api) {
     result.refused = Refused{Refusal::kInternal, InstanceState::kRetrying, 0, 0, {}};
     finish(call, std::move(result));
   }
-}
-
-std::optional<Refused> Dispatch::refusal_of(const ApiState& api, MonotonicNs now) const {
-  Refused refused{Refusal::kNotRunning, InstanceState::kStopped, 0, api.desired.next_start_us, {}};
-  constexpr std::int32_t kOffRetryS = 60;
-  if (!is_wanted(api)) {
-    const std::int64_t wait_us = api.desired.next_start_us - parts_.clock.wall_us();
-    refused.retry_after_s =
-        api.desired.next_start_us == 0
-            ? kOffRetryS
-            : static_cast<std::int32_t>(std::clamp<std::int64_t>(wait_us / 1'000'000 + 1, 1, 86'400));
-    if (api.published && api.api->enabled && api.is_dedicated())
-      refused.state = describe_instances(view_of(api), now);
-    return refused;
-  }
-  const std::int64_t retry_in_ns = api.retry_at_ns - now;
-  refused.retry_after_s = retry_in_ns > 0 ? static_cast<std::int32_t>(retry_in_ns / 1'000'000'000 + 1) : 1;
-  if (api.is_dedicated()) {
-    refused.state = describe_instances(view_of(api), now);
-    if (refused.state == InstanceState::kFailed) refused.retry_after_s = kOffRetryS;
-    if (refused.state != InstanceState::kRunning) return refused;
-  } else if (retry_in_ns > 0) {
-    refused.state = InstanceState::kRetrying;
-    return refused;
-  }
-  return std::nullopt;
 }
 
 OverloadInput Dispatch::overload_input(const ApiState& api) const {
