@@ -27,6 +27,7 @@ struct ImportedModel {
 struct ServingState {
   std::string word;    ///< "running", "stopped", …
   std::string reason;  ///< why it is not running; may be empty
+  int ready_count = 0;
 };
 
 class Serving {

@@ -1,7 +1,6 @@
-// What the routes of one API share: finding it, and answering with it. Control thread.
+// What the routes about an API share: finding it, and showing it. Control thread; answers come from any
+// thread.
 #pragma once
-
-#include <string>
 
 #include <boost/json.hpp>
 
@@ -9,17 +8,22 @@
 
 namespace noren::server {
 
-/// The API that the path names, where the caller may see it.
+/// The API that the path names, for somebody who may do there what the route is for; else there is none.
 Result<ApiRow> api_for(const ManagementParts& parts, const Exchange& exchange);
 
-/// An API as answers show it, but for its state.
+/// All that is known of it but its state, which only the data plane knows.
 Result<boost::json::object> api_json(const ManagementParts& parts, const ApiRow& row);
+void add_state(boost::json::object& api, const ServingState& state);
+
 /// Answers with one API, once its state is known.
 void answer_with_state(const ManagementParts& parts, const ExchangePointer& exchange, int status,
                        boost::json::object api);
 
-/// A text of a body; empty where it is not there.
-Result<std::string> text_member(const boost::json::object& body, std::string_view name);
-Status take_flag(const boost::json::object& body, std::string_view name, bool& flag);
+/// Applies the catalog, then answers with the API as it is now.
+void apply_and_answer(const ManagementParts& parts, const ExchangePointer& exchange, const ApiRow& row);
+
+/// Sums over days, and as members of an answer.
+void add(InstanceSeconds& sum, const InstanceSeconds& more);
+void add_seconds(boost::json::object& object, const InstanceSeconds& seconds);
 
 }  // namespace noren::server

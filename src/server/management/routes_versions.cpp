@@ -1,6 +1,7 @@
 // Versions of an API: list them, replace the one that serves, go back to one. What is to serve is tried
 // first, beside the one that serves; only then anything changes.
 #include "server/management/api_answers.h"
+#include "server/management/api_settings.h"
 
 namespace noren::server {
 namespace {

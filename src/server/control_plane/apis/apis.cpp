@@ -4,6 +4,7 @@
 
 #include "domain/names.h"
 #include "domain/quota.h"
+#include "server/store/words.h"
 
 namespace noren::server {
 namespace {
@@ -27,11 +28,23 @@ std::vector<std::string> per_request_refusals(std::int64_t cost_parameter,
   return all;
 }
 
-Status Apis::check_plan(const Principal& owner, const NewApi& api) {
-  if (owner.plan == Plan::kPaid) return Ok{};
-  if (api.type == ExecutionType::kDedicated)
+/// What a model and its owner need for the type.
+Status Apis::check_type(Plan plan, ExecutionType type, std::int64_t cost_parameter,
+                        const std::vector<std::string>& ineligible_reasons) const {
+  if (type == ExecutionType::kDedicated) {
+    if (plan == Plan::kPaid) return Ok{};
     return make_error(Code::kPermissionDenied,
                       "a dedicated instance needs a paid plan (a contract or a card)");
+  }
+  const auto refusals = per_request_refusals(cost_parameter, ineligible_reasons, rules_);
+  if (refusals.empty()) return Ok{};
+  return make_error(Code::kFailedPrecondition,
+                    fmt::format("this model can't be published per request, only as dedicated: {}",
+                                fmt::join(refusals, "; ")));
+}
+
+Status Apis::check_free_plan(const Principal& owner) {
+  if (owner.plan == Plan::kPaid) return Ok{};
   ASSIGN_OR_RETURN(const std::int64_t created,
                    store_.count_apis_created(owner.owner_id, month_start_us(clock_.wall_us())));
   if (created >= rules_.free_apis_per_month_count)
@@ -46,14 +59,9 @@ Result<PublishedNow> Apis::publish(const Principal& owner, const NewApi& api,
                                    const std::function<Status(const PublishedNow&)>& also) {
   if (!api.id.empty()) TRY(check_api_id(api.id));
   if (!api.key.empty()) TRY(check_api_key(api.key.reveal()));
-  if (api.type == ExecutionType::kPerRequest) {
-    const auto refusals = per_request_refusals(api.job.cost_parameter, api.ineligible_reasons, rules_);
-    if (!refusals.empty())
-      return make_error(Code::kFailedPrecondition,
-                        fmt::format("this model can't be published per request, only as dedicated: {}",
-                                    fmt::join(refusals, "; ")));
-  }
-  TRY(check_plan(owner, api));
+  TRY(check_settings(api.settings, api.type, rules_));
+  TRY(check_type(owner.plan, api.type, api.job.cost_parameter, api.ineligible_reasons));
+  TRY(check_free_plan(owner));
   const WallUs now_us = clock_.wall_us();
   PublishedNow made;
   made.key = api.key.empty() ? Secret(random_uuid()) : api.key;
@@ -93,6 +101,16 @@ Result<std::vector<ApiRow>> Apis::list(const std::string& owner_id, const Page& 
 Result<ApiRow> Apis::change(const ApiRow& row, const ApiChange& change, const std::function<Status()>& also) {
   ApiRecord api = row.api;
   if (change.enabled) api.enabled = *change.enabled;
+  if (change.type && *change.type != api.type) {
+    TRY(check_type(plan_of(row.owner_plan), *change.type, row.cost_parameter, change.ineligible_reasons));
+    api.type = *change.type;
+  }
+  if (change.settings || change.type) {
+    ASSIGN_OR_RETURN(const ApiSettings before, settings_from_json(api.settings));
+    const ApiSettings& settings = change.settings ? *change.settings : before;
+    TRY(check_settings(settings, api.type, rules_));
+    api.settings = to_json(settings);
+  }
   api.modified_us = clock_.wall_us();
   TRY(store_.transaction([&]() -> Status {
     TRY(store_.update_api(api));

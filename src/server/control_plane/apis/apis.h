@@ -29,22 +29,30 @@ struct ApiRules {
   std::int64_t per_request_cost_count = 0;
   std::int64_t free_apis_per_month_count = 0;
   std::int64_t versions_kept_count = limits::kVersionsKeptCount;
+  int threads_limit_count = limits::kThreadsCount;
+  std::string gpu_unavailable_reason;  ///< empty: GPU instances can be started
 };
 
-/// An API's own settings. 0: the server's.
+/// An API's own settings. 0: the server's. What only a dedicated API has is kept while it is per request.
 struct ApiSettings {
+  std::string name;  ///< empty: the job's
   bool keep_output_names = false;
   bool batching = true;
   bool on_gpu = false;
   int instances_count = 1;
   int threads_count = 1;
+  Schedule schedule;
   std::int64_t body_limit_bytes = 0;
   std::int64_t deadline_ms = 0;
   std::int64_t queue_limit_count = 0;
+  std::int64_t rate_limit_per_s = 0;  ///< 0: no limit
+  bool operator==(const ApiSettings&) const = default;
 };
 std::string to_json(const ApiSettings& settings);
 /// kCorrupt where the stored text is none. A member that is not known is left alone: a newer server wrote it.
 Result<ApiSettings> settings_from_json(const std::string& text);
+/// Whether each setting is within its limits, for an API of this type. kInvalidArgument names the setting.
+Status check_settings(const ApiSettings& settings, ExecutionType type, const ApiRules& rules);
 
 struct NewApi {
   JobRecord job;
@@ -62,6 +70,9 @@ struct PublishedNow {
 
 struct ApiChange {
   std::optional<bool> enabled;
+  std::optional<ExecutionType> type;
+  std::optional<ApiSettings> settings;
+  std::vector<std::string> ineligible_reasons;  ///< of the current version's import, for per request
 };
 
 struct ShownKey {
@@ -83,7 +94,7 @@ class Apis {
                                const std::function<Status(const PublishedNow&)>& also);
   Result<ApiRow> find(const std::string& id);
   Result<std::vector<ApiRow>> list(const std::string& owner_id, const Page& page);
-  /// `also`, here and below, runs in the same transaction.
+  /// `also`, here and below, runs in the same transaction. A change of type is checked like a publish.
   Result<ApiRow> change(const ApiRow& row, const ApiChange& change,
                         const std::function<Status()>& also = nullptr);
 
@@ -97,10 +108,13 @@ class Apis {
 
   /// Everything that is published, as of now.
   Result<CatalogSnapshot> build_catalog();
+  /// One API as the data plane gets it, but for its keys: the server's rules stand where it has no setting.
+  Result<PublishedApi> published(const ApiRow& row) const;
 
  private:
-  Status check_plan(const Principal& owner, const NewApi& api);
-  Result<PublishedApi> published(const ApiRow& row) const;
+  Status check_type(Plan plan, ExecutionType type, std::int64_t cost_parameter,
+                    const std::vector<std::string>& ineligible_reasons) const;
+  Status check_free_plan(const Principal& owner);
 
   Store& store_;
   const Keyring& keyring_;

@@ -35,7 +35,7 @@ class ApisTest : public ::testing::Test {
   std::unique_ptr<Store> store_ = make_memory_store();
   Keyring keyring_ = *Keyring::from_master_key(Keyring::make_master_key());
   ManualClock clock_{kJuly};
-  ApiRules rules_{1000, 2000, 30'000, 128, 67'108'864, 10};
+  ApiRules rules_{1000, 2000, 30'000, 128, 67'108'864, 10, 20, 4, ""};
   Apis apis_{*store_, keyring_, clock_, rules_};
 };
 
@@ -111,6 +111,93 @@ TEST_F(ApisTest, TheFreePlanIsBoundedByMonthAndType) {
   EXPECT_TRUE(publish(free_, {.job = job("i")}).ok());
 }
 
+TEST_F(ApisTest, AChangeOfTypeIsCheckedLikeAPublish) {
+  const auto large = publish(paid_, {.job = job("l", 67'108'864), .type = ExecutionType::kDedicated});
+  const auto refused = apis_.change(large->row, {.type = ExecutionType::kPerRequest});
+  EXPECT_EQ(refused.error().code, Code::kFailedPrecondition);
+  EXPECT_NE(refused.error().text.find("CostParameter is 67108864"), std::string::npos);
+  const auto slow = publish(paid_, {.job = job("s"), .type = ExecutionType::kDedicated});
+  const auto too_slow = apis_.change(
+      slow->row, {.type = ExecutionType::kPerRequest, .ineligible_reasons = {"one inference took 31 s"}});
+  EXPECT_NE(too_slow.error().text.find("31 s"), std::string::npos);
+  const auto free = publish(free_, {.job = job("f", 1, "free")});
+  EXPECT_EQ(apis_.change(free->row, {.type = ExecutionType::kDedicated}).error().code,
+            Code::kPermissionDenied);
+  const auto changed = apis_.change(slow->row, {.type = ExecutionType::kPerRequest});
+  ASSERT_TRUE(changed.ok());
+  const PublishedApi* api = (*apis_.build_catalog())->find(slow->row.api.id);
+  EXPECT_EQ(api->type, ExecutionType::kPerRequest);
+  EXPECT_EQ(api->number, slow->row.api.number);
+}
+
+TEST_F(ApisTest, WhatInstancesHaveIsKeptWhileThereAreNone) {
+  ApiSettings settings;
+  settings.instances_count = 3;
+  settings.threads_count = 2;
+  settings.schedule = *Schedule::of({*parse_window("Mon 01:00-02:00")});
+  settings.deadline_ms = 60'000;
+  const auto made =
+      publish(paid_, {.job = job("j"), .type = ExecutionType::kDedicated, .settings = settings});
+  ASSERT_TRUE(made.ok());
+  const auto refused = apis_.change(made->row, {.type = ExecutionType::kPerRequest});
+  EXPECT_NE(refused.error().text.find("'deadline_ms' must be from 1 to 30000"), std::string::npos);
+  settings.deadline_ms = 0;
+  const auto changed = apis_.change(made->row, {.type = ExecutionType::kPerRequest, .settings = settings});
+  ASSERT_TRUE(changed.ok()) << changed.error().text;
+  const auto per_request = *apis_.published(*changed);
+  EXPECT_EQ(per_request.instances_count, 1);
+  EXPECT_EQ(per_request.threads_count, 1);
+  EXPECT_TRUE(per_request.schedule.is_always());
+  const auto back = apis_.change(*changed, {.type = ExecutionType::kDedicated});
+  const auto dedicated = *apis_.published(*back);
+  EXPECT_EQ(dedicated.instances_count, 3);
+  EXPECT_EQ(dedicated.schedule, settings.schedule);
+}
+
+TEST_F(ApisTest, AChangeIsNewerThanWhatItChanges) {
+  const auto made = publish(paid_, {.job = job("j")});
+  clock_.advance_ms(5);
+  const auto changed = apis_.change(made->row, {.enabled = true});
+  EXPECT_GT((*apis_.published(*changed)).modified_us, (*apis_.published(made->row)).modified_us);
+}
+
+TEST(ApiSettings, HaveBounds) {
+  const ApiRules rules{1000, 2000, 30'000, 128, 67'108'864, 10, 20, 4, "it has no GPU"};
+  constexpr auto kDedicated = ExecutionType::kDedicated;
+  const auto fits = [&rules](const ApiSettings& settings, ExecutionType type) {
+    return check_settings(settings, type, rules).ok();
+  };
+  const struct {
+    void (*set)(ApiSettings&, std::int64_t);
+    std::int64_t least, most;
+  } kRows[] = {
+      {[](ApiSettings& s, std::int64_t v) { s.instances_count = static_cast<int>(v); }, 1, 64},
+      {[](ApiSettings& s, std::int64_t v) { s.threads_count = static_cast<int>(v); }, 1, 4},
+      {[](ApiSettings& s, std::int64_t v) { s.queue_limit_count = v; }, 1, 100'000},
+      {[](ApiSettings& s, std::int64_t v) { s.rate_limit_per_s = v; }, 1, 1'000'000},
+      {[](ApiSettings& s, std::int64_t v) { s.body_limit_bytes = v; }, 1'024, 1 << 30},
+      {[](ApiSettings& s, std::int64_t v) { s.deadline_ms = v; }, 1, 3'600'000},
+  };
+  for (const auto& row : kRows)
+    for (const std::int64_t value : {row.least, row.most, row.least - 1, row.most + 1}) {
+      ApiSettings settings;
+      row.set(settings, value);
+      // 0 stands for the server's own.
+      EXPECT_EQ(fits(settings, kDedicated), value == 0 || (value >= row.least && value <= row.most)) << value;
+    }
+  ApiSettings settings;
+  settings.deadline_ms = 30'001;
+  EXPECT_FALSE(fits(settings, ExecutionType::kPerRequest));
+  settings.deadline_ms = 30'000;
+  EXPECT_TRUE(fits(settings, ExecutionType::kPerRequest));
+  settings.on_gpu = true;
+  EXPECT_TRUE(fits(settings, ExecutionType::kPerRequest));  // kept for later
+  const Status refused = check_settings(settings, kDedicated, rules);
+  EXPECT_EQ(refused.error().text, "this server can't run a model on a GPU: it has no GPU");
+  settings.name = "a/b";
+  EXPECT_FALSE(fits(settings, ExecutionType::kPerRequest));
+}
+
 TEST_F(ApisTest, OffStaysInTheCatalogAsOff) {
   const auto made = publish(paid_, {.job = job("j")});
   const auto off = apis_.change(made->row, {.enabled = false});
@@ -158,7 +245,7 @@ TEST_F(ApisTest, OwnSettingsWinOverTheServers) {
   settings.keep_output_names = true;
   settings.batching = false;
   settings.threads_count = 2;
-  settings.body_limit_bytes = 77;
+  settings.body_limit_bytes = 2'077;
   const auto made =
       publish(paid_, {.job = job("j"), .type = ExecutionType::kDedicated, .settings = settings});
   const auto catalog = apis_.build_catalog();
@@ -166,21 +253,26 @@ TEST_F(ApisTest, OwnSettingsWinOverTheServers) {
   EXPECT_TRUE(api->keep_output_names);
   EXPECT_FALSE(api->batching);
   EXPECT_EQ(api->threads_count, 2);
-  EXPECT_EQ(api->body_limit_bytes, 77u);
+  EXPECT_EQ(api->body_limit_bytes, 2'077u);
   EXPECT_EQ(api->queue_limit_count, 128u);
 }
 
 TEST(ApiSettings, GoThroughJson) {
   EXPECT_EQ(to_json(ApiSettings{}), "{}");
   ApiSettings settings;
+  settings.name = "名前";
   settings.on_gpu = true;
   settings.deadline_ms = 60'000;
+  settings.instances_count = 2;
+  settings.rate_limit_per_s = 7;
+  settings.schedule = *Schedule::of({*parse_window("Mon-Fri 09:00-17:00"), *parse_window("Sat 00:00-24:00")});
   const auto back = settings_from_json(to_json(settings));
   ASSERT_TRUE(back.ok());
-  EXPECT_TRUE(back->on_gpu);
-  EXPECT_EQ(back->deadline_ms, 60'000);
+  EXPECT_EQ(*back, settings);
   EXPECT_TRUE(settings_from_json(R"({"of_the_future":1})").ok());
   EXPECT_FALSE(settings_from_json(R"({"on_gpu":1})").ok());
+  EXPECT_FALSE(settings_from_json(R"({"schedule":["Mon 9-5"]})").ok());
+  EXPECT_FALSE(settings_from_json(R"({"schedule":[]})").ok());
   EXPECT_FALSE(settings_from_json("").ok());
 }
 

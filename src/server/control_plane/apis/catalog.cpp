@@ -34,9 +34,13 @@ Result<PublishedApi> Apis::published(const ApiRow& row) const {
       settings.body_limit_bytes, dedicated ? rules_.dedicated_body_bytes : rules_.per_request_body_bytes);
   api.deadline_ms = or_else<std::int64_t>(settings.deadline_ms, rules_.deadline_ms);
   api.queue_limit_count = or_else<std::uint32_t>(settings.queue_limit_count, rules_.queue_limit_count);
+  api.rate_limit_per_s = settings.rate_limit_per_s;
+  api.modified_us = row.api.modified_us;
+  if (!dedicated) return api;
   api.instances_count = settings.instances_count;
   api.threads_count = settings.threads_count;
   api.on_gpu = settings.on_gpu;
+  api.schedule = settings.schedule;
   return api;
 }
 

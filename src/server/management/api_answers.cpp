@@ -1,0 +1,91 @@
+#include "server/management/api_answers.h"
+
+#include <fmt/format.h>
+
+#include "server/management/api_settings.h"
+#include "server/store/words.h"
+
+namespace noren::server {
+namespace {
+
+namespace json = boost::json;
+
+std::string url_of(const ManagementParts& parts, const ApiRow& row) {
+  const bool dedicated = row.api.type == ExecutionType::kDedicated;
+  return fmt::format("{}/v1/{}classifiers/{}/inference", parts.public_url(), dedicated ? "" : "serverless/",
+                     row.api.id);
+}
+
+}  // namespace
+
+void add(InstanceSeconds& sum, const InstanceSeconds& more) {
+  sum.cpu_s += more.cpu_s;
+  sum.gpu_s += more.gpu_s;
+}
+
+void add_seconds(json::object& object, const InstanceSeconds& seconds) {
+  object["cpu_instance_seconds"] = seconds.cpu_s;
+  object["gpu_instance_seconds"] = seconds.gpu_s;
+}
+
+Result<json::object> api_json(const ManagementParts& parts, const ApiRow& row) {
+  ASSIGN_OR_RETURN(const OutcomeCounts counts, parts.usage.total(row.api.number));
+  ASSIGN_OR_RETURN(const ApiSettings settings, settings_from_json(row.api.settings));
+  ASSIGN_OR_RETURN(const PublishedApi published, parts.apis.published(row));
+  json::object api = {{"id", row.api.id},
+                      {"url", url_of(parts, row)},
+                      {"type", execution_type_name(row.api.type)},
+                      {"enabled", row.api.enabled},
+                      {"project", row.project},
+                      {"name", settings.name.empty() ? row.name : settings.name},
+                      {"version", row.api.version_label},
+                      {"job", row.job_id},
+                      {"created", format_utc(row.api.created_us)},
+                      {"modified", format_utc(row.api.modified_us)},
+                      {"cost_parameter", row.cost_parameter},
+                      {"successes", counts.succeeded}};
+  if (plan_of(row.owner_plan) == Plan::kFree) api["free_left"] = parts.usage.free_left(counts);
+  add_settings(api, published, parts.clock.wall_us());
+  if (row.api.type == ExecutionType::kDedicated) {
+    ASSIGN_OR_RETURN(const auto days, parts.usage.instance_seconds(row.api.number));
+    InstanceSeconds sum;
+    for (const auto& [day, seconds] : days) add(sum, seconds);
+    add_seconds(api, sum);
+  }
+  return api;
+}
+
+void add_state(json::object& api, const ServingState& state) {
+  api["state"] = state.word;
+  if (!state.reason.empty()) api["state_reason"] = state.reason;
+  if (api.contains("instances")) api["ready_instances"] = state.ready_count;
+}
+
+void answer_with_state(const ManagementParts& parts, const ExchangePointer& exchange, int status,
+                       json::object api) {
+  const std::string id(api.at("id").as_string());
+  auto body = std::make_shared<json::object>(std::move(api));
+  parts.serving.describe({id}, [exchange, status, body](std::vector<ServingState> states) {
+    if (!states.empty()) add_state(*body, states.front());
+    exchange->answer(status, *body);
+  });
+}
+
+void apply_and_answer(const ManagementParts& parts, const ExchangePointer& exchange, const ApiRow& row) {
+  apply_catalog(parts.control, parts.apis, parts.serving, [parts, exchange, row](const Status& applied) {
+    if (!applied.ok()) return exchange->fail(applied.error());
+    auto api = api_json(parts, row);
+    if (!api.ok()) return exchange->fail(api.error());
+    answer_with_state(parts, exchange, 200, std::move(*api));
+  });
+}
+
+Result<ApiRow> api_for(const ManagementParts& parts, const Exchange& exchange) {
+  ASSIGN_OR_RETURN(ApiRow row, parts.apis.find(exchange.path.at("id")));
+  // Somebody else's API is, for those who may not see it, no API.
+  if (!may(exchange.principal, exchange.permission, row.api.owner_id))
+    return make_error(Code::kNotFound, "there is no API with this id");
+  return row;
+}
+
+}  // namespace noren::server
