@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "cli/session.h"
+#include "cli/settings.h"
 
 namespace noren::cli {
 namespace {
@@ -92,8 +93,9 @@ void print_api(const boost::json::object& api, Form form) {
   std::vector<Line> lines;
   for (const auto& member : api) {
     const boost::json::value& value = member.value();
-    const std::string text =
-        value.is_string() ? std::string(value.get_string()) : boost::json::serialize(value);
+    const std::string text = member.key() == "schedule" ? schedule_text(value)
+                             : value.is_string()        ? std::string(value.get_string())
+                                                        : boost::json::serialize(value);
     lines.push_back({std::string(member.key()), text});
   }
   print_lines(lines);

@@ -32,6 +32,7 @@ struct Program {
   Common common;
   bool json = false;
   PublishOptions publish_options;
+  UpdateOptions update_options;
   CallOptions call_options;
   InspectOptions inspect_options;
   ListOptions list_options;
@@ -100,15 +101,46 @@ struct Program {
     verb->callback([this] { chosen = [this] { return hooks.serve(config_path, serve_values); }; });
   }
 
+  static void add_switch(CLI::App* verb, const char* name, std::string& value, const char* help) {
+    verb->add_option(name, value, help)->check(CLI::IsMember({"on", "off"}))->type_name("on|off");
+  }
+
+  static void add_settings(CLI::App* verb, SettingOptions& o) {
+    verb->add_option(
+            "--type", o.type,
+            "per-request: runs when a request comes; dedicated: instances of its own, always or by a "
+            "schedule")
+        ->check(CLI::IsMember({"per-request", "dedicated"}))
+        ->capture_default_str()
+        ->type_name("TYPE");
+    CLI::Option* gpu =
+        verb->add_flag("--gpu{gpu},--cpu{cpu}", o.instance_type, "Instances run on a GPU, or on CPU");
+    gpu->take_last();
+    for (const auto& [name, field, type_name, help] :
+         {std::tuple("--instances", &o.instances, "N", "Dedicated: how many run side by side"),
+          std::tuple("--threads", &o.threads, "N", "Dedicated: cores that one request may use"),
+          std::tuple("--queue-limit", &o.queue_limit, "N", "Requests that may wait; more get 429"),
+          std::tuple("--rate-limit", &o.rate_limit, "N/s",
+                     "Requests a second; more get 429 ('off': no limit)"),
+          std::tuple("--body-limit", &o.body_limit, "SIZE", "Largest request body, such as 10MiB"),
+          std::tuple("--deadline", &o.deadline, "TIME", "Longest time of a request, such as 30s")})
+      verb->add_option(name, *field, help)->type_name(type_name);
+    add_switch(verb, "--batching", o.batching, "Whether requests that wait run together");
+    CLI::Option* schedule =
+        verb->add_option("--schedule", o.schedule,
+                         "Dedicated: runs in this weekly window (UTC), such as \"Mon-Fri 09:00-17:00\" "
+                         "(repeatable, 1 to 7)")
+            ->allow_extra_args(false)
+            ->type_name("WINDOW");
+    verb->add_flag("--always", o.always, "Dedicated: runs always")->excludes(schedule);
+  }
+
   void add_publish() {
     CLI::App* verb = add_server_verb("publish", "Publish a model and print its id, URL, key, type and state");
     PublishOptions& o = publish_options;
     verb->add_option("file", o.file, "A .nnp or .onnx file")->required()->type_name("FILE");
-    verb->add_option("--type", o.type,
-                     "per-request: runs when a request comes; dedicated: an instance of its own, always on")
-        ->check(CLI::IsMember({"per-request", "dedicated"}))
-        ->capture_default_str()
-        ->type_name("TYPE");
+    o.settings.type = "per-request";
+    add_settings(verb, o.settings);
     verb->add_option("--project", o.project, "Name of the project that it belongs to")->type_name("P");
     verb->add_option("--name", o.name, "Its own name (else the file's)")->type_name("N");
     verb->add_option("--id", o.id, "Keep this id, so that callers' URLs change in the host only")
@@ -120,7 +152,7 @@ struct Program {
             "(repeatable)")
         ->allow_extra_args(false)
         ->type_name("RULE");
-    verb->add_flag("--keep-output-names", o.keep_output_names,
+    verb->add_flag("--keep-output-names{on}", o.settings.keep_output_names,
                    "Answer with the model's own output names (y' stays y')");
     add_replace(verb);
     runs(verb, publish, o);
@@ -133,7 +165,9 @@ struct Program {
                 "Become the next version of this API: the new model is loaded and tried beside the old "
                 "one, then serves behind the same URL and key")
             ->type_name("ID");
-    for (const char* name : {"--type", "--id", "--key", "--keep-output-names"})
+    for (const char* name :
+         {"--type", "--id", "--key", "--keep-output-names", "--gpu", "--instances", "--threads", "--schedule",
+          "--always", "--queue-limit", "--rate-limit", "--body-limit", "--deadline", "--batching"})
       replaced->excludes(verb->get_option(name));
     verb->add_flag("--accept-changes", publish_options.accept_changes,
                    "Replace the model also where callers will notice (other inputs or outputs)")
@@ -163,6 +197,13 @@ struct Program {
       each->add_option("id", id_option.id, "The API's id")->required()->type_name("ID");
       runs(each, function, id_option);
     }
+    CLI::App* change = add_server_verb("update", "Change the settings of an API while it serves");
+    change->add_option("id", update_options.id, "The API's id")->required()->type_name("ID");
+    change->add_option("--name", update_options.name, "Its own name")->type_name("N");
+    add_settings(change, update_options.settings);
+    add_switch(change, "--keep-output-names", update_options.settings.keep_output_names,
+               "Whether to answer with the model's own output names (y' stays y')");
+    runs(change, update, update_options);
     CLI::App* removal =
         add_server_verb("delete", "Delete an API, its keys, and the model if nothing else uses it");
     removal->add_option("id", delete_options.id, "The API's id")->required()->type_name("ID");

@@ -1,20 +1,15 @@
 // noren publish: upload a model, publish it, and wait a moment until a dedicated instance answers.
-#include <chrono>
 #include <filesystem>
-#include <thread>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
-#include "cli/session.h"
+#include "cli/settings.h"
 
 namespace noren::cli {
 namespace {
 
 namespace json = boost::json;
-
-constexpr int kWaitMs = 10'000;
-constexpr int kLookEveryMs = 50;
 
 std::string upload_path(const PublishOptions& options) {
   const std::filesystem::path file(options.file);
@@ -25,27 +20,10 @@ std::string upload_path(const PublishOptions& options) {
   return path;
 }
 
-json::object publish_body(const PublishOptions& options, const std::string& job) {
-  json::object body{{"job", job}, {"type", options.type}};
+void add_identity(const PublishOptions& options, const std::string& job, json::object& body) {
+  body["job"] = job;
   if (!options.id.empty()) body["id"] = options.id;
   if (!options.key.empty()) body["key"] = options.key;
-  if (options.keep_output_names) body["keep_output_names"] = true;
-  return body;
-}
-
-/// A dedicated instance starts by itself; most are there within milliseconds, so it is worth a short wait.
-void await_instance(const Session& session, json::object& api) {
-  const std::string path = "apis/" + encoded(text_of(api, "id"));
-  for (int waited_ms = 0; waited_ms < kWaitMs; waited_ms += kLookEveryMs) {
-    const std::string state = text_of(api, "state");
-    if (state != "submitted" && state != "provisioning" && state != "building") return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(kLookEveryMs));
-    const auto now = session.ask("GET", path);
-    if (!now.ok()) return;  // it is published; how it is just now is a remark, not the result
-    api["state"] = text_of(*now, "state");
-    const std::string reason = text_of(*now, "state_reason");
-    if (!reason.empty()) api["state_reason"] = reason;
-  }
 }
 
 }  // namespace
@@ -54,11 +32,14 @@ Status publish(const Hooks& hooks, const Common& common, const PublishOptions& o
   std::error_code failure;
   if (!std::filesystem::is_regular_file(options.file, failure))
     return invalid(fmt::format("there is no file {}", options.file));
+  json::object body;
+  TRY(add_settings(options.settings, body));
   ASSIGN_OR_RETURN(const Session session, Session::find(hooks, common.where));
   ASSIGN_OR_RETURN(const json::object job, session.upload(upload_path(options), options.file));
   const std::string job_id = text_of(job, "id");
   if (!options.replace.empty()) return replace(session, common, options, job_id);
-  auto api = session.ask("POST", "apis", publish_body(options, job_id), random_uuid());
+  add_identity(options, job_id, body);
+  auto api = session.ask("POST", "apis", body, random_uuid());
   if (!api.ok()) {
     // Nobody asked for the job by itself. The server forgets it after a while where this fails.
     static_cast<void>(session.ask("DELETE", "jobs/" + encoded(job_id)).ok());
@@ -66,7 +47,8 @@ Status publish(const Hooks& hooks, const Common& common, const PublishOptions& o
   }
   await_instance(session, *api);
   json::object shown;
-  for (const char* name : {"id", "url", "key", "type", "state", "state_reason", "project", "name", "version"})
+  for (const char* name : {"id", "url", "key", "type", "state", "state_reason", "project", "name", "version",
+                           "schedule", "next_start", "next_stop"})
     if (const json::value* value = api->if_contains(name)) shown[name] = *value;
   print_api(shown, common.form);
   if (const json::value* description = job.if_contains("description"); description != nullptr) {

@@ -26,12 +26,23 @@ struct Common {
 
 class Session;
 
+/// What publish and update can set, as it was given; empty: not given.
+struct SettingOptions {
+  std::string type, instance_type, instances, threads, batching, queue_limit, rate_limit, body_limit,
+      deadline, keep_output_names;
+  std::vector<std::string> schedule;
+  bool always = false;
+};
 struct PublishOptions {
-  std::string file, project, name, type = "per-request", id, key;
+  std::string file, project, name, id, key;
   std::vector<std::string> input_rules;
-  bool keep_output_names = false;
+  SettingOptions settings;
   std::string replace;  ///< the id of the API whose model this becomes
   bool accept_changes = false;
+};
+struct UpdateOptions {
+  std::string id, name;
+  SettingOptions settings;
 };
 struct CallOptions {
   std::string target, key, executor;
@@ -57,6 +68,7 @@ struct DeleteOptions {
 };
 
 Status publish(const Hooks& hooks, const Common& common, const PublishOptions& options);
+Status update(const Hooks& hooks, const Common& common, const UpdateOptions& options);
 Status list(const Hooks& hooks, const Common& common, const ListOptions& options);
 /// The uploaded model becomes the next version of the API that the options name.
 Status replace(const Session& session, const Common& common, const PublishOptions& options,
