@@ -42,9 +42,10 @@ void LoopServing::describe(std::vector<std::string> api_ids,
     for (const std::string& id : ids) {
       const auto status = plane_->status(id);
       if (status)
-        states.push_back({std::string(instance_state_word(status->state)), status->reason});
+        states.push_back(
+            {std::string(instance_state_word(status->state)), status->reason, status->ready_count});
       else
-        states.push_back({std::string(instance_state_word(InstanceState::kStopped)), ""});
+        states.push_back({std::string(instance_state_word(InstanceState::kStopped)), "", 0});
     }
     done(std::move(states));
   });
@@ -103,6 +104,15 @@ UsageSink usage_sink(EventLoop& loop, TaskThread& control, Usage& usage) {
   return [&loop, &control, &usage](std::vector<UsageRow> rows, std::function<void(Status)> done) {
     control.post([&loop, &usage, rows = std::move(rows), done = std::move(done)] {
       const Status stored = usage.put(usage_records(rows));
+      loop.post([done, stored] { done(stored); });
+    });
+  };
+}
+
+InstanceTimeSink instance_time_sink(EventLoop& loop, TaskThread& control, Usage& usage) {
+  return [&loop, &control, &usage](std::vector<InstanceTime> rows, std::function<void(Status)> done) {
+    control.post([&loop, &usage, rows = std::move(rows), done = std::move(done)] {
+      const Status stored = usage.put_instance_time(rows);
       loop.post([done, stored] { done(stored); });
     });
   };

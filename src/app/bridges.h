@@ -56,5 +56,7 @@ server::PackageLoader package_loader(server::EventLoop& loop, server::TaskThread
 
 std::vector<server::UsageRecord> usage_records(const std::vector<server::UsageRow>& rows);
 server::UsageSink usage_sink(server::EventLoop& loop, server::TaskThread& control, server::Usage& usage);
+server::InstanceTimeSink instance_time_sink(server::EventLoop& loop, server::TaskThread& control,
+                                            server::Usage& usage);
 
 }  // namespace noren::app

@@ -36,11 +36,6 @@ constexpr std::int64_t kAbandonedJobUs = 3'600'000'000;      // an upload that w
 constexpr std::int64_t kIdempotencyKeptUs = 86'400'000'000;  // one day
 constexpr std::int64_t kTakeDownMs = 1'500;  // of the time to stop, for what comes after the drain
 
-ApiRules rules_of(const Settings& s) {
-  return {s.per_request_body_bytes, s.dedicated_body_bytes,      s.deadline_ms,        s.queue_limit_count,
-          s.per_request_cost_count, s.free_apis_per_month_count, s.versions_kept_count};
-}
-
 std::int64_t memory_budget_of(const Settings& settings) {
   if (settings.memory_budget_bytes != 0) return settings.memory_budget_bytes;
   return std::int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE) / 2;
@@ -51,6 +46,12 @@ int cpu_tokens_of(const Settings& settings) {
   cpu_set_t cores;
   if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
   return std::max(1, CPU_COUNT(&cores));
+}
+
+ApiRules rules_of(const Settings& s) {
+  return {s.per_request_body_bytes, s.dedicated_body_bytes,   s.deadline_ms,
+          s.queue_limit_count,      s.per_request_cost_count, s.free_apis_per_month_count,
+          s.versions_kept_count,    cpu_tokens_of(s),         gpu_unavailable_reason(s.gpu_runtime)};
 }
 
 void prepare_process() {
@@ -86,6 +87,15 @@ HttpServerOptions http_options(const Settings& settings) {
   return options;
 }
 
+LocalHostOptions host_options(const Settings& settings) {
+  LocalHostOptions options;
+  options.worker_path = settings.worker;
+  options.memory_limit_bytes = options.inspect_memory_limit_bytes = settings.model_memory_bytes;
+  options.gpu_runtime_folder = settings.gpu_runtime;
+  options.gpu_memory_limit_bytes = settings.gpu_memory_bytes;
+  return options;
+}
+
 DataPlaneOptions plane_options(const Settings& settings, const Keyring& keyring) {
   DataPlaneOptions options;
   options.key_digest_key = keyring.api_key_digest_key();
@@ -105,13 +115,12 @@ class ServerProcess {
         apis_(*base.store, base.keyring, system_clock(), rules_of(settings)),
         versions_(*base.store, system_clock(), rules_of(settings)),
         usage_(*base.store, base.counters->server_id(), settings.free_requests_count),
-        host_(make_local_host(loop_.context(), {.worker_path = settings.worker,
-                                                .memory_limit_bytes = settings.model_memory_bytes,
-                                                .inspect_memory_limit_bytes = settings.model_memory_bytes})),
+        host_(make_local_host(loop_.context(), host_options(settings))),
         serving_(loop_, *host_),
         quota_(loop_, control_, usage_),
         plane_({loop_, system_clock(), *host_, quota_, *base.counters,
-                package_loader(loop_, packages_, base.blobs), usage_sink(loop_, control_, usage_)},
+                package_loader(loop_, packages_, base.blobs), usage_sink(loop_, control_, usage_),
+                instance_time_sink(loop_, control_, usage_)},
                plane_options(settings, base.keyring)),
         management_(make_management_service({control_, files_, *base.store, base.keyring, accounts_, jobs_,
                                              apis_, versions_, usage_, serving_, system_clock(),
@@ -152,16 +161,23 @@ class ServerProcess {
     files_.stop();
     packages_.stop();
     control_.stop();
+    store_last_usage();
+    log(LogLevel::kInfo, "server.stopped");
+  }
+
+ private:
+  void store_last_usage() {
     const std::vector<UsageRow> rows = base_.counters->all_rows();
     const Status stored = usage_.put(usage_records(rows));
     if (stored.ok())
       base_.counters->on_stored(rows);
     else
       log(LogLevel::kWarning, "usage.stored_at_next_start", {{"error", describe(stored.error())}});
-    log(LogLevel::kInfo, "server.stopped");
+    const Status time_stored = usage_.put_instance_time(plane_.close_instance_time());
+    if (!time_stored.ok())
+      log(LogLevel::kWarning, "instance_time.not_stored", {{"error", describe(time_stored.error())}});
   }
 
- private:
   /// Control thread, again and again.
   void keep_house() {
     control_.post([this] {

@@ -104,6 +104,8 @@ void visit(Visitor& visitor, Message& message) {
     visitor.field(message.keep_output_names);
     visitor.field(message.in_background);
     visitor.field(message.try_sample);
+    visitor.field(message.on_gpu);
+    visitor.field(message.gpu_memory_limit_bytes);
   } else if constexpr (std::is_same_v<T, LoadedReport>) {
     visitor.field(message.private_bytes);
     visitor.field(message.batchable);

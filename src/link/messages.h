@@ -41,6 +41,8 @@ struct LoadRequest {
   bool keep_output_names = false;
   bool in_background = false;  ///< load with a low priority; needs leave to make a thread
   bool try_sample = false;     ///< a request of the model's own inputs must be answered before kLoaded
+  bool on_gpu = false;
+  std::int64_t gpu_memory_limit_bytes = 0;  ///< 0: none
 };
 
 /// kLoaded.

@@ -17,10 +17,13 @@ TEST(Messages, ComeBackAsTheyWere) {
   const auto hello = decode<HelloReport>(encode(HelloReport{5, 7, "release", "no cgroup"}));
   EXPECT_EQ(hello->landlock_abi, 7U);
   EXPECT_EQ(hello->notes, "no cgroup");
-  const auto load = decode<LoadRequest>(encode(LoadRequest{"20200707_051647035778", 10, 2, 32, true, false}));
+  const auto load = decode<LoadRequest>(
+      encode(LoadRequest{"20200707_051647035778", 10, 2, 32, true, false, false, false, true, 1 << 30}));
   EXPECT_EQ(load->version_label, "20200707_051647035778");
   EXPECT_TRUE(load->refuse_dicom_and_wav);
   EXPECT_FALSE(load->keep_output_names);
+  EXPECT_TRUE(load->on_gpu);
+  EXPECT_EQ(load->gpu_memory_limit_bytes, 1 << 30);
   EXPECT_EQ(decode<LoadedReport>(encode(LoadedReport{9, true}))->private_bytes, 9);
   const auto inspect = decode<InspectRequest>(encode(InspectRequest{"a.nnp", {"x=image", ""}, true}));
   EXPECT_EQ(inspect->input_rules, (std::vector<std::string>{"x=image", ""}));

@@ -18,6 +18,9 @@ struct Settings {
   std::string tls_key;
   std::string worker;  ///< empty: noren-worker beside the server's own binary
 
+  std::string gpu_runtime;            ///< folder of ONNX Runtime's GPU build; empty: none
+  std::int64_t gpu_memory_bytes = 0;  ///< of one instance, on the device; 0: no limit
+
   std::string log_format;
   std::string log_level;
 

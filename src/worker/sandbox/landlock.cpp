@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -10,6 +12,7 @@ namespace {
 
 // The kernel's interface, written out: the headers of Debian 12 know only its first three versions.
 constexpr long kCreateRuleset = 444;
+constexpr long kAddRule = 445;
 constexpr long kRestrictSelf = 446;
 constexpr unsigned kAskVersion = 1;
 
@@ -21,7 +24,38 @@ struct RulesetAttributes {
 
 constexpr std::uint64_t lowest_bits(unsigned count) { return (std::uint64_t{1} << count) - 1; }
 
+// Rights on files, by their bits.
+constexpr std::uint64_t kExecute = 1 << 0, kWriteFile = 1 << 1, kReadFile = 1 << 2, kReadFolder = 1 << 3;
+constexpr std::uint64_t kDeviceControl = 1 << 15;
+constexpr unsigned kDeviceControlSince = 5;
+
+struct __attribute__((packed)) PathRule {
+  std::uint64_t allowed = 0;
+  std::int32_t parent = -1;
+};
+constexpr int kPathRuleKind = 1;
+
+Status allow(const UniqueFd& ruleset, const std::string& path, std::uint64_t rights) {
+  const UniqueFd place(::open(path.c_str(), O_PATH | O_CLOEXEC));
+  if (!place.valid()) return Ok{};
+  struct stat kind {};
+  if (::fstat(place.get(), &kind) == 0 && !S_ISDIR(kind.st_mode)) rights &= ~kReadFolder;
+  const PathRule rule{rights, place.get()};
+  if (::syscall(kAddRule, ruleset.get(), kPathRuleKind, &rule, 0) != 0)
+    return system_error(Code::kUnavailable, "the sandbox could not be prepared", "landlock_add_rule");
+  return Ok{};
+}
+
 }  // namespace
+
+Status Landlock::allow_reading(const std::string& path) const {
+  return abi == 0 ? Status(Ok{}) : allow(ruleset, path, kExecute | kReadFile | kReadFolder);
+}
+
+Status Landlock::allow_device(const std::string& path) const {
+  const std::uint64_t control = abi >= kDeviceControlSince ? kDeviceControl : 0;
+  return abi == 0 ? Status(Ok{}) : allow(ruleset, path, kReadFile | kWriteFile | control);
+}
 
 Landlock Landlock::open() {
   Landlock landlock;

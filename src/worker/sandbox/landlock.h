@@ -3,6 +3,8 @@
 // of it.
 #pragma once
 
+#include <string>
+
 #include "base/result.h"
 #include "base/unique_fd.h"
 
@@ -14,6 +16,10 @@ struct Landlock {
 
   /// Never fails: without Landlock, abi is 0 and enter() does nothing.
   static Landlock open();
+  /// Lets these files, and what is below these folders, be read and mapped; devices be used as well. One that
+  /// is missing is left out.
+  Status allow_reading(const std::string& path) const;
+  Status allow_device(const std::string& path) const;
   /// For good. Requires no_new_privs.
   Status enter() const;
 };

@@ -13,9 +13,9 @@
 namespace noren::worker {
 namespace {
 
-constexpr std::string_view kHarmless[] = {"ORT_DISABLE_TELEMETRY", "LANG",          "LC_ALL",
-                                          "ASAN_OPTIONS",          "UBSAN_OPTIONS", "TSAN_OPTIONS",
-                                          "LSAN_OPTIONS"};
+constexpr std::string_view kHarmless[] = {"ORT_DISABLE_TELEMETRY", "LANG",         "LC_ALL",
+                                          "LD_LIBRARY_PATH",       "ASAN_OPTIONS", "UBSAN_OPTIONS",
+                                          "TSAN_OPTIONS",          "LSAN_OPTIONS"};
 
 Status check_threads() {
   std::error_code error;

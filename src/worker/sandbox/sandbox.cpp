@@ -4,6 +4,8 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstdlib>
+#include <string>
 
 #include <grp.h>
 #include <linux/capability.h>
@@ -66,15 +68,31 @@ Status limit_memory(const link::ForkRequest& bounds, int statm) {
 
 Status set_limits(const link::ForkRequest& bounds, SeccompProfile profile, int statm) {
   TRY(limit(RLIMIT_CORE, 0));
-  TRY(limit(RLIMIT_MEMLOCK, 0));
+  // A driver pins memory and reserves addresses for all that the device could map.
+  const bool on_gpu = profile == SeccompProfile::kGpu;
+  if (!on_gpu) TRY(limit(RLIMIT_MEMLOCK, 0));
   TRY(limit(RLIMIT_MSGQUEUE, 0));
   TRY(limit(RLIMIT_FSIZE, bounds.file_limit_bytes));
   TRY(limit(RLIMIT_NOFILE, limits::kWorkerDescriptorsCount));
   if (bounds.cpu_limit_s > 0) TRY(limit(RLIMIT_CPU, bounds.cpu_limit_s));
   // A limit on processes counts all of the user's, so only "none at all" can be said.
-  if (bounds.threads_count <= 1) TRY(limit(RLIMIT_NPROC, 0));
+  if (bounds.threads_count <= 1 && !on_gpu) TRY(limit(RLIMIT_NPROC, 0));
   // A sanitizer reserves terabytes for its shadow.
   if (profile == SeccompProfile::kRelease) TRY(limit_memory(bounds, statm));
+  return Ok{};
+}
+
+/// The driver's libraries, what it asks the system about, and the devices: read and used, never written to.
+Status open_to_gpu(const Landlock& landlock) {
+  for (const char* path : {"/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/nvidia", "/proc", "/sys"})
+    TRY(landlock.allow_reading(path));
+  if (const char* runtime = std::getenv("LD_LIBRARY_PATH"); runtime != nullptr)
+    TRY(landlock.allow_reading(runtime));
+  constexpr int kDevicesCount = 64;
+  for (int i = 0; i < kDevicesCount; ++i) TRY(landlock.allow_device("/dev/nvidia" + std::to_string(i)));
+  for (const char* path : {"/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools",
+                           "/dev/nvidia-modeset", "/dev/null", "/dev/zero", "/dev/urandom"})
+    TRY(landlock.allow_device(path));
   return Ok{};
 }
 
@@ -97,12 +115,13 @@ Result<MemoryUse> read_memory_use(int statm) {
                    pages[5] * page_bytes};
 }
 
-Result<Sandbox> Sandbox::prepare() {
+Result<Sandbox> Sandbox::prepare(WorkerDevice device) {
   Sandbox sandbox;
-  sandbox.profile_ = built_in_profile();
+  sandbox.profile_ = built_in_profile(device);
   ASSIGN_OR_RETURN(sandbox.one_thread_, SeccompFilter::compile(sandbox.profile_, Threads::kOne));
   ASSIGN_OR_RETURN(sandbox.many_threads_, SeccompFilter::compile(sandbox.profile_, Threads::kMany));
-  if (sandbox.profile_ == SeccompProfile::kRelease) sandbox.landlock_ = Landlock::open();
+  if (sandbox.profile_ != SeccompProfile::kSanitizer) sandbox.landlock_ = Landlock::open();
+  if (device == WorkerDevice::kGpu) TRY(open_to_gpu(sandbox.landlock_));
   return sandbox;
 }
 
@@ -111,12 +130,15 @@ Status Sandbox::enter(const link::ForkRequest& bounds, std::int32_t parent, int 
   TRY(drop_privileges());
   TRY(tie_to_parent(parent));
   TRY(landlock_.enter());
-  return (bounds.threads_count > 1 ? many_threads_ : one_thread_).load(::getpid());
+  const bool many = bounds.threads_count > 1 || profile_ == SeccompProfile::kGpu;
+  return (many ? many_threads_ : one_thread_).load(::getpid());
 }
 
 std::string Sandbox::notes() const {
   if (profile_ == SeccompProfile::kSanitizer)
     return "This is a sanitizer build: its sandbox is wider and not for use.";
+  if (profile_ == SeccompProfile::kGpu)
+    return "Workers on a GPU have lower walls: for models that the operator trusts.";
   if (landlock_.abi == 0)
     return "This kernel has no Landlock: workers have one wall (seccomp) instead of two.";
   return {};

@@ -24,7 +24,8 @@ Result<MemoryUse> read_memory_use(int statm);
 
 class Sandbox {
  public:
-  static Result<Sandbox> prepare();
+  /// For a GPU the walls are lower: libraries can be read, and NVIDIA's devices be used.
+  static Result<Sandbox> prepare(WorkerDevice device);
 
   /// Gives everything up, for good. `parent` is the process whose end must be this one's, too; `statm` the
   /// child's own.

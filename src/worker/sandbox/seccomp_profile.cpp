@@ -178,7 +178,8 @@ constexpr const char* kKilled[] = {
     "mknodat",
 };
 
-// A sanitizer's own needs are many and change: there everything is allowed but these.
+// A sanitizer's own needs are many and change (a GPU driver's too, which gets kKilled): there everything is
+// allowed but these.
 constexpr const char* kKilledBySanitizerProfile[] = {
     "execve",      "execveat",     "fork",
     "vfork",       "ptrace",       "process_vm_writev",
@@ -284,16 +285,18 @@ void add_narrow_rules(Builder& builder) {
 
 }  // namespace
 
-SeccompProfile built_in_profile() {
+SeccompProfile built_in_profile(WorkerDevice device) {
 #ifdef NOREN_SANITIZED
+  static_cast<void>(device);
   return SeccompProfile::kSanitizer;
 #else
-  return SeccompProfile::kRelease;
+  return device == WorkerDevice::kGpu ? SeccompProfile::kGpu : SeccompProfile::kRelease;
 #endif
 }
 
 std::string_view seccomp_profile_name(SeccompProfile profile) {
-  return profile == SeccompProfile::kRelease ? "release" : "sanitizer";
+  constexpr std::string_view kNames[] = {"release", "gpu", "sanitizer"};
+  return kNames[static_cast<int>(profile)];
 }
 
 Result<SeccompFilter> SeccompFilter::compile(SeccompProfile profile, Threads threads) {
@@ -309,7 +312,10 @@ Result<SeccompFilter> SeccompFilter::compile(SeccompProfile profile, Threads thr
     add_narrow_rules(builder);
     add_signal_rules(builder);
   } else {
-    builder.rules(SCMP_ACT_KILL_PROCESS, kKilledBySanitizerProfile);
+    if (profile == SeccompProfile::kGpu)
+      builder.rules(SCMP_ACT_KILL_PROCESS, kKilled);
+    else
+      builder.rules(SCMP_ACT_KILL_PROCESS, kKilledBySanitizerProfile);
     builder.rule(SCMP_ACT_ERRNO(ENOSYS), "clone3");
     builder.rule(SCMP_ACT_KILL_PROCESS, "tgkill", {SCMP_A0(SCMP_CMP_NE, kOwnPidPlaceholder)});
     builder.rule(SCMP_ACT_KILL_PROCESS, "clone", {SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)});

@@ -14,12 +14,17 @@
 
 namespace noren::worker {
 
-/// kRelease is what users run. kSanitizer lets the sanitizers' run time work (files, shared mappings, its own
-/// threads) and keeps the refusals that tests look at: processes, sockets, signals to others.
-enum class SeccompProfile : std::uint8_t { kRelease, kSanitizer };
+/// kRelease is what users run. kGpu is what a worker on a GPU runs: the driver wants files, devices, shared
+/// and executable mappings and threads of its own, so only what takes a machine over is refused. kSanitizer
+/// lets the sanitizers' run time work, and keeps the refusals that tests look at: processes, sockets, signals
+/// to others.
+enum class SeccompProfile : std::uint8_t { kRelease, kGpu, kSanitizer };
+
+/// What a worker's children are made for.
+enum class WorkerDevice : std::uint8_t { kCpu, kGpu };
 
 /// The one that fits how this program was compiled.
-SeccompProfile built_in_profile();
+SeccompProfile built_in_profile(WorkerDevice device);
 std::string_view seccomp_profile_name(SeccompProfile profile);
 
 enum class Threads : std::uint8_t { kOne, kMany };

@@ -108,7 +108,7 @@ Status Zygote::prepare() {
   }
   const std::array<int, 5> expected = {0, 1, 2, kControlDescriptor, nothing.get()};
   TRY(check_alone(expected));
-  ASSIGN_OR_RETURN(sandbox_, Sandbox::prepare());
+  ASSIGN_OR_RETURN(sandbox_, Sandbox::prepare(arguments_.device));
   sigset_t children;
   sigemptyset(&children);
   sigaddset(&children, SIGCHLD);
@@ -265,6 +265,8 @@ Result<ZygoteArguments> parse_zygote_arguments(int count, const char* const* arg
     constexpr std::string_view kParent = "--parent=";
     if (argument.starts_with(kParent))
       std::from_chars(argument.data() + kParent.size(), argument.data() + argument.size(), parsed.parent);
+    else if (argument == "--gpu")
+      parsed.device = WorkerDevice::kGpu;
     else if (argument == "--keep-stderr")
       parsed.child_errors = ChildErrors::kKeep;
     else

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "link/messages.h"
+#include "worker/sandbox/seccomp_profile.h"
 
 namespace noren::worker {
 
@@ -42,9 +43,10 @@ enum class ChildErrors : std::uint8_t { kDiscard, kKeep };
 
 struct ZygoteArguments {
   std::int32_t parent = 0;
+  WorkerDevice device = WorkerDevice::kCpu;
   ChildErrors child_errors = ChildErrors::kDiscard;  ///< what children write to stderr: untrusted, so dropped
 };
-/// "--parent=PID [--keep-stderr]". Errors: one sentence for a person who started the program by hand.
+/// "--parent=PID [--gpu] [--keep-stderr]". Errors: one sentence for a person who started the program by hand.
 Result<ZygoteArguments> parse_zygote_arguments(int count, const char* const* arguments);
 
 /// Runs until the server is gone. Returns the exit status.

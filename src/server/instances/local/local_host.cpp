@@ -31,8 +31,8 @@ constexpr std::int64_t kStableNs = 10'000'000'000;  // a zygote that lived so lo
 /// Everything behind the InstanceHost. Shared, because handlers of the loop may outlive the host by one turn.
 class Host final : public FrameReceiver, public std::enable_shared_from_this<Host> {
  public:
-  Host(asio::io_context& io, LocalHostOptions options)
-      : io_(io), options_(std::move(options)), restart_(io), next_probe_(io) {}
+  Host(asio::io_context& io, LocalHostOptions options, DeviceKind device)
+      : io_(io), options_(std::move(options)), device_(device), restart_(io), next_probe_(io) {}
 
   void open();
   void close();
@@ -54,6 +54,7 @@ class Host final : public FrameReceiver, public std::enable_shared_from_this<Hos
 
   asio::io_context& io_;
   const LocalHostOptions options_;
+  const DeviceKind device_;
   std::optional<ZygoteProcess> zygote_;
   std::shared_ptr<FrameStream> control_;
   std::unordered_map<std::uint64_t, std::shared_ptr<LocalChild>> children_;
@@ -82,7 +83,7 @@ void Host::close() {
 }
 
 void Host::start_zygote() {
-  auto started = ZygoteProcess::start(options_);
+  auto started = ZygoteProcess::start(options_, device_);
   if (!started.ok()) {
     log(LogLevel::kError, "worker_host_not_started", {{"problem", describe(started.error())}});
     lose_children();
@@ -177,11 +178,11 @@ void Host::ask_for(LocalChild& child) {
 }
 
 std::shared_ptr<ServingChild> Host::start(InstanceSpec spec, InstanceListener& listener) {
-  auto child = std::make_shared<ServingChild>(next_id_++, spec, options_.memory_limit_bytes, listener);
-  if (spec.device == DeviceKind::kGpu || !adopt(child).ok()) {
-    const std::string why = spec.device == DeviceKind::kGpu ? "this server runs models on CPU only"
-                                                            : "the server is out of descriptors";
-    asio::post(io_, [child, why] { child->refuse(why); });
+  auto child = std::make_shared<ServingChild>(next_id_++, spec, options_, listener);
+  const std::string why = spec.device == device_ ? "" : gpu_unavailable_reason(options_.gpu_runtime_folder);
+  if (!why.empty() || !adopt(child).ok()) {
+    asio::post(io_,
+               [child, why = why.empty() ? "the server is out of descriptors" : why] { child->refuse(why); });
     return child;
   }
   child->load(spec);
@@ -220,36 +221,60 @@ void Host::probe() {
 
 class LocalHost final : public InstanceHost {
  public:
-  LocalHost(asio::io_context& io, LocalHostOptions options)
-      : host_(std::make_shared<Host>(io, std::move(options))) {
+  LocalHost(asio::io_context& io, const LocalHostOptions& options)
+      : io_(io),
+        options_(options),
+        gpu_reason_(server::gpu_unavailable_reason(options.gpu_runtime_folder)),
+        host_(std::make_shared<Host>(io, options, DeviceKind::kCpu)) {
     host_->open();
   }
-  ~LocalHost() override { host_->close(); }
+  ~LocalHost() override {
+    host_->close();
+    if (gpu_host_ != nullptr) gpu_host_->close();
+  }
 
   std::unique_ptr<Instance> start(InstanceSpec spec, InstanceListener& listener) override {
-    return std::make_unique<LocalInstance>(host_->start(std::move(spec), listener));
+    const bool on_gpu = spec.device == DeviceKind::kGpu && gpu_reason_.empty();
+    Host& host = on_gpu ? gpu_host() : *host_;
+    return std::make_unique<LocalInstance>(host.start(std::move(spec), listener));
   }
   void inspect(InspectSpec spec, std::function<void(Result<Inspection>)> done) override {
     host_->inspect(std::move(spec), std::move(done));
   }
   MonotonicNs last_probe_ns() const override { return host_->last_probe_ns(); }
-  std::string gpu_unavailable_reason() const override { return "this server runs models on CPU only"; }
+  std::string gpu_unavailable_reason() const override { return gpu_reason_; }
 
  private:
+  /// A zygote of its own, started with the first instance: other libraries, and lower walls for its children
+  /// alone. None of it meets the driver before it forks, because CUDA does not survive that.
+  Host& gpu_host() {
+    if (gpu_host_ == nullptr) {
+      LocalHostOptions options = options_;
+      options.probe_every_ms = 0;
+      gpu_host_ = std::make_shared<Host>(io_, std::move(options), DeviceKind::kGpu);
+      gpu_host_->open();
+    }
+    return *gpu_host_;
+  }
+
+  asio::io_context& io_;
+  const LocalHostOptions options_;
+  const std::string gpu_reason_;
   std::shared_ptr<Host> host_;
+  std::shared_ptr<Host> gpu_host_;
 };
 
 }  // namespace
 
 std::unique_ptr<InstanceHost> make_local_host(asio::io_context& io, LocalHostOptions options) {
-  return std::make_unique<LocalHost>(io, std::move(options));
+  return std::make_unique<LocalHost>(io, options);
 }
 
 Result<Inspection> inspect_once(LocalHostOptions options, InspectSpec spec) {
   asio::io_context io(1);
   options.probe_every_ms = 0;
   std::optional<Result<Inspection>> result;
-  LocalHost host(io, std::move(options));
+  LocalHost host(io, options);
   host.inspect(std::move(spec), [&](Result<Inspection> inspected) {
     result = std::move(inspected);
     io.stop();

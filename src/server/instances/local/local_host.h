@@ -24,12 +24,19 @@ struct LocalHostOptions {
   std::int64_t inspect_memory_limit_bytes = std::int64_t{8} << 30;
   /// How often a throw-away child is asked for a sign of life; 0: never.
   std::int64_t probe_every_ms = 3'000;
+  /// Folder of ONNX Runtime's GPU build: libonnxruntime.so.1 and its CUDA provider. Empty: no GPU is used.
+  std::string gpu_runtime_folder;
+  std::int64_t gpu_memory_limit_bytes = 0;  ///< on the device, of one instance; 0: none
   /// What workers write to stderr is untrusted and dropped, except where somebody hunts a fault.
   enum class WorkerErrors : std::uint8_t { kDiscard, kKeep } worker_errors = WorkerErrors::kDiscard;
 };
 
 /// Destroying the host ends its workers. Callbacks come from `io`'s run(), never from inside a call.
 std::unique_ptr<InstanceHost> make_local_host(boost::asio::io_context& io, LocalHostOptions options);
+
+/// "" where instances can run on a GPU of this machine, else why not, for a person. Looks at files alone: the
+/// driver is met by the first instance. `root` stands before every path, for tests.
+std::string gpu_unavailable_reason(const std::string& runtime_folder, const std::string& root = {});
 
 /// One inspection without a server: blocks until it is done. For `noren inspect`.
 Result<Inspection> inspect_once(LocalHostOptions options, InspectSpec spec);

@@ -19,14 +19,15 @@ constexpr int kUnaskedCount = 64;
 
 }  // namespace
 
-ServingChild::ServingChild(std::uint64_t id, const InstanceSpec& spec, std::int64_t memory_limit_bytes,
+ServingChild::ServingChild(std::uint64_t id, const InstanceSpec& spec, const LocalHostOptions& options,
                            InstanceListener& listener)
-    : LocalChild(id), listener_(&listener) {
+    : LocalChild(id), listener_(&listener), gpu_memory_limit_bytes_(options.gpu_memory_limit_bytes) {
   bounds_.role = link::ChildRole::kServe;
   bounds_.threads_count = static_cast<std::uint32_t>(std::max(1, spec.threads_count));
   // A load in the background is a thread of its own.
   if (spec.in_background) bounds_.threads_count = std::max(bounds_.threads_count, 2U);
-  bounds_.memory_limit_bytes = spec.memory_limit_bytes > 0 ? spec.memory_limit_bytes : memory_limit_bytes;
+  bounds_.memory_limit_bytes =
+      spec.memory_limit_bytes > 0 ? spec.memory_limit_bytes : options.memory_limit_bytes;
 }
 
 void ServingChild::load(const InstanceSpec& spec) {
@@ -39,6 +40,8 @@ void ServingChild::load(const InstanceSpec& spec) {
   request.keep_output_names = spec.keep_output_names;
   request.in_background = spec.in_background;
   request.try_sample = spec.try_sample;
+  request.on_gpu = spec.device == DeviceKind::kGpu;
+  request.gpu_memory_limit_bytes = gpu_memory_limit_bytes_;
   UniqueFd package(::fcntl(spec.package->get(), F_DUPFD_CLOEXEC, 0));
   stream().writer().add({.type = FrameType::kLoad}, link::encode(request), std::move(package));
   stream().flush_soon();

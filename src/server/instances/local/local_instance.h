@@ -8,12 +8,13 @@
 
 #include "server/instances/instance.h"
 #include "server/instances/local/local_child.h"
+#include "server/instances/local/local_host.h"
 
 namespace noren::server {
 
 class ServingChild final : public LocalChild {
  public:
-  ServingChild(std::uint64_t id, const InstanceSpec& spec, std::int64_t memory_limit_bytes,
+  ServingChild(std::uint64_t id, const InstanceSpec& spec, const LocalHostOptions& options,
                InstanceListener& listener);
 
   link::ForkRequest bounds() const override { return bounds_; }
@@ -37,6 +38,7 @@ class ServingChild final : public LocalChild {
 
   InstanceListener* listener_;
   link::ForkRequest bounds_;
+  std::int64_t gpu_memory_limit_bytes_ = 0;
   std::vector<std::uint64_t> in_flight_;
   std::string load_failure_;
   bool loaded_ = false;

@@ -84,7 +84,7 @@ Result<SocketPair> make_socket_pair() {
   return SocketPair{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-Result<ZygoteProcess> ZygoteProcess::start(const LocalHostOptions& options) {
+Result<ZygoteProcess> ZygoteProcess::start(const LocalHostOptions& options, DeviceKind device) {
   ASSIGN_OR_RETURN(const std::string path, worker_path(options));
   ASSIGN_OR_RETURN(SocketPair pair, make_socket_pair());
   // dup2 onto itself would keep close-on-exec.
@@ -93,6 +93,11 @@ Result<ZygoteProcess> ZygoteProcess::start(const LocalHostOptions& options) {
   std::vector<std::string> arguments = {path, "--parent=" + std::to_string(::getpid())};
   if (options.worker_errors == LocalHostOptions::WorkerErrors::kKeep) arguments.emplace_back("--keep-stderr");
   std::vector<std::string> variables = environment();
+  if (device == DeviceKind::kGpu) {
+    arguments.emplace_back("--gpu");
+    // Its ONNX Runtime comes before the one that the program was linked with.
+    variables.push_back("LD_LIBRARY_PATH=" + options.gpu_runtime_folder);
+  }
   const SpawnSettings settings(pair.theirs.get());
   ZygoteProcess process;
   const int problem = ::posix_spawn(&process.pid_, path.c_str(), settings.actions(), settings.attributes(),

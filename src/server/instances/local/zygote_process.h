@@ -15,7 +15,7 @@ namespace noren::server {
 
 class ZygoteProcess {
  public:
-  static Result<ZygoteProcess> start(const LocalHostOptions& options);
+  static Result<ZygoteProcess> start(const LocalHostOptions& options, DeviceKind device);
   ZygoteProcess() = default;
   ZygoteProcess(ZygoteProcess&& other) noexcept;
   ZygoteProcess& operator=(ZygoteProcess&& other) noexcept;

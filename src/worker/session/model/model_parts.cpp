@@ -84,6 +84,8 @@ class ModelServable final : public Servable {
 Result<std::unique_ptr<Servable>> open_model(ByteView package, const link::LoadRequest& options) {
   EngineOptions engine;
   engine.threads_count = static_cast<int>(options.threads_count);
+  engine.device = options.on_gpu ? Device::kCuda : Device::kCpu;
+  engine.device_memory_limit_bytes = options.gpu_memory_limit_bytes;
   ASSIGN_OR_RETURN(auto model, ServableModel::open(package, engine));
   // The first executor answers where a request names none; opening it now is part of the load, not of a
   // request.
