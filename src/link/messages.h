@@ -58,6 +58,11 @@ struct InspectRequest {
   bool list_layers = false;
 };
 
+/// A worker that signal S would end while it reads a request exits with this and S. A hint, like all that it
+/// says.
+inline constexpr int kDiedReadingStatus = 96;
+inline constexpr int kLastDiedReadingStatus = kDiedReadingStatus + 31;
+
 /// kOutcome's code.
 enum class Outcome : std::uint32_t { kOk, kInvalidRequest, kTooLarge, kInternal, kNotRun };
 inline constexpr auto kLastOutcome = Outcome::kNotRun;

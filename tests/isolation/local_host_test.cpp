@@ -206,6 +206,36 @@ TEST_F(LocalHost, ACrashUnderLoadLosesWhatWasInFlightAndSaysSo) {
   EXPECT_FALSE(listener.outcomes.contains(106));
 }
 
+TEST_F(LocalHost, ACrashWhileReadingSaysSoAndOneWhileRunningDoesNot) {
+  const std::map<std::string, int> signals = {{"segv", SIGSEGV}, {"abort", SIGABRT}, {"overflow", SIGSEGV}};
+  for (const auto& [how, signal] : signals) {
+    Remembering listener;
+    const auto instance = start(listener);
+    ask(*instance, listener, "read " + how);
+    ASSERT_TRUE(listener.exit.has_value()) << how;
+    EXPECT_EQ(listener.exit->kind, ExitKind::kCrashed);
+    EXPECT_TRUE(listener.exit->while_reading) << how;
+    EXPECT_EQ(listener.exit->signal, signal);
+  }
+  Remembering listener;
+  const auto instance = start(listener);
+  EXPECT_EQ(ask(*instance, listener, "read fine"), "unknown verb");
+  ask(*instance, listener, "crash");
+  EXPECT_FALSE(listener.exit->while_reading);
+  EXPECT_EQ(listener.exit->signal, SIGSEGV);
+}
+
+TEST_F(LocalHost, WhatADecoderThrowsIsTheCallersToHear) {
+  Remembering listener;
+  const auto instance = start(listener);
+  EXPECT_EQ(ask(*instance, listener, "read throw"), "inputs: a file could not be decoded");
+  EXPECT_EQ(listener.outcomes[1].code, OutcomeCode::kInvalidRequest);
+  EXPECT_EQ(ask(*instance, listener, "read memory"),
+            "the request needs more memory to be read than this model has");
+  EXPECT_EQ(listener.outcomes[2].code, OutcomeCode::kInvalidRequest);
+  EXPECT_EQ(ask(*instance, listener, "echo on"), "on");
+}
+
 TEST_F(LocalHost, SigkillFromOutsideIsACrash) {
   Remembering listener;
   const auto instance = start(listener);

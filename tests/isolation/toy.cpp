@@ -60,6 +60,23 @@ Result<std::string> obey(std::string_view verb, std::string_view rest) {
   return invalid("unknown verb");
 }
 
+// Keeps the compiler from making a loop of the recursion.
+int overflow(volatile char* before) {  // NOLINT(misc-no-recursion): a stack is to be filled
+  volatile char block[4096];
+  block[0] = *before;
+  return overflow(block) + block[0];
+}
+
+/// What happens to a decoder.
+void read_badly(std::string_view how) {
+  const char start = 1;
+  if (how == "segv") ::raise(SIGSEGV);
+  if (how == "abort") std::abort();
+  if (how == "overflow") static_cast<void>(overflow(const_cast<volatile char*>(&start)));
+  if (how == "throw") throw std::runtime_error("thrown");
+  if (how == "memory") throw std::bad_alloc();
+}
+
 class Toy final : public Servable {
  public:
   bool batchable(std::size_t executor_index) const override { return executor_index == kTogether; }
@@ -67,6 +84,7 @@ class Toy final : public Servable {
   Result<ParsedRequest> parse(ByteView body) override {
     const std::string_view text = text_of(body);
     if (text.starts_with("bad ")) return invalid(std::string(text.substr(4)));
+    if (text.starts_with("read ")) read_badly(text.substr(5));
     ParsedRequest request;
     request.executor_index = text.starts_with("echo ") || text.starts_with("poison ") ? kTogether : kAlone;
     request.inputs.push_back(text_tensor(std::string(text)));

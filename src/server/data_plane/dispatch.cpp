@@ -13,6 +13,7 @@ constexpr std::size_t kSpareCallsCount = 1024;
 constexpr int kMovesCount = 4;
 constexpr int kBlamesCount = 2;
 constexpr std::int64_t kMeasuredCount = 64;
+constexpr std::string_view kUndecodable = "inputs: a file in the request could not be decoded";
 
 CallResult refused_with(Refusal refusal) {
   CallResult result;
@@ -252,9 +253,13 @@ void Dispatch::lose(Call& call, const ExitReport& report, const Worker& worker) 
   ++call.moved_count;
   if (call.overdue) return finish(call, refused_with(Refusal::kTimeout));
   if (call.listener == nullptr) return recycle(call);
-  if (stopped_ || call.blamed_count >= kBlamesCount || call.moved_count >= kMovesCount)
-    return finish(call, refused_with(Refusal::kInternal));
-  queue_again(call);
+  if (stopped_) return finish(call, refused_with(Refusal::kInternal));
+  if (call.blamed_count < kBlamesCount && call.moved_count < kMovesCount) return queue_again(call);
+  // A suspect runs alone: where its worker died of reading, it is this request that can't be read. A worker
+  // may lie about that; then its own callers get the wrong one of two errors.
+  CallResult result = refused_with(report.while_reading ? Refusal::kInvalidRequest : Refusal::kInternal);
+  if (report.while_reading) result.refused->detail = kUndecodable;
+  finish(call, std::move(result));
 }
 
 int Dispatch::tokens_needed(const Worker& worker) const {

@@ -251,7 +251,9 @@ void Dispatch::on_exit(Worker& worker, const ExitReport& report) {
         {{"api", api.api->id}, {"signal", report.signal}, {"reason", report.reason}});
     const bool was_stable = !was_starting && now_ns() - worker.ready_ns > kStableMs * 1'000'000;
     if (was_stable) api.failures_count = 0;
-    if (was_starting || api.is_dedicated()) start_failed(api, report.reason);
+    // One that died of what a caller sent is no failure of the model's: its successor starts at once.
+    const bool is_callers_fault = report.while_reading && !was_starting && !worker.held.empty();
+    if (was_starting || (api.is_dedicated() && !is_callers_fault)) start_failed(api, report.reason);
   }
   settle_lost_calls(worker, report);
   if (!stopped_) {

@@ -68,7 +68,8 @@ enum class ExitKind : std::uint8_t { kStopped, kKilled, kCrashed, kLoadFailed, k
 struct ExitReport {
   ExitKind kind = ExitKind::kCrashed;
   int signal = 0;
-  std::string reason;  ///< for the operator and, for kLoadFailed, the owner
+  std::string reason;          ///< for the operator and, for kLoadFailed, the owner
+  bool while_reading = false;  ///< kCrashed: says that it died of a request that it read, not of its model
 };
 
 /// Callbacks of one instance. on_exit is the last one; calls that got no outcome until then are lost with it.

@@ -12,6 +12,7 @@
 #include "worker/session/batch.h"
 #include "worker/session/body.h"
 #include "worker/session/conversation.h"
+#include "worker/session/reading_mark.h"
 
 namespace noren::worker {
 namespace {
@@ -34,6 +35,19 @@ auto guarded(Function&& function) -> decltype(function()) {
     return make_error(Code::kInternal, "the model needs more memory than its limit allows");
   } catch (const std::exception& problem) {
     return make_error(Code::kInternal, "the model failed", problem.what());
+  }
+}
+
+/// The same for what a caller has sent: a request that can't be read is the caller's fault.
+template <typename Function>
+auto guarded_reading(Function&& function) -> decltype(function()) {
+  const ReadingMark mark;
+  try {
+    return function();
+  } catch (const std::bad_alloc&) {
+    return invalid("the request needs more memory to be read than this model has");
+  } catch (const std::exception& problem) {
+    return make_error(Code::kInvalidArgument, "inputs: a file could not be decoded", problem.what());
   }
 }
 
@@ -199,9 +213,9 @@ Result<ByteView> ServeLoop::body_of(const Waiting& waiting) {
 
 /// Parsed or answered: afterwards the request's bytes are not needed any more.
 void ServeLoop::parse(Waiting& waiting) {
-  const auto body = guarded([&] { return body_of(waiting); });
-  auto parsed =
-      body.ok() ? guarded([&] { return servable_->parse(*body); }) : Result<ParsedRequest>(body.error());
+  const auto body = guarded_reading([&] { return body_of(waiting); });
+  auto parsed = body.ok() ? guarded_reading([&] { return servable_->parse(*body); })
+                          : Result<ParsedRequest>(body.error());
   mapping_ = PaddedMapping();
   inflated_ = InflatedBody();
   waiting.frame.descriptor.reset();
@@ -309,6 +323,7 @@ void ServeLoop::tell_memory(std::optional<std::int64_t> bytes) {
 }
 
 int ServeLoop::run() {
+  ReadingMark::watch_signals();
   if (load() == Next::kStop) return status_;
   // Requests may have come together with the package.
   if (!take_frames().ok()) return kExitBroken;

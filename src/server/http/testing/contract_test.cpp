@@ -212,6 +212,22 @@ TEST_P(Contract, AnswersInternalErrorsWithoutTheirReason) {
   EXPECT_EQ(server.usage(1).successes(), 0U);
 }
 
+TEST_P(Contract, SaysWhenARequestKillsWhoeverReadsIt) {
+  TestServer server({api()});
+  wait_ready(server);
+  // More of them than a dedicated instance may fail in a row: they are no failures of the model's.
+  for (int round = 1; round <= 8; ++round) {
+    const Response response = ask(server, post_request(path("a1"), "unreadable"));
+    EXPECT_EQ(response.status, 400);
+    EXPECT_NE(response.body.find(code("4001", "0104")), std::string::npos) << response.body;
+    EXPECT_NE(response.body.find("inputs: a file in the request could not be decoded"), std::string::npos);
+    server.on_loop([&] { EXPECT_EQ(std::ranges::count(server.host().bodies, "unreadable"), 2 * round); });
+    wait_ready(server);
+  }
+  EXPECT_EQ(ask(server, post_request(path("a1"), "fine")).status, 200);
+  EXPECT_EQ(server.usage(1).successes(), 1U);
+}
+
 TEST_P(Contract, StopsWhatTakesTooLong) {
   PublishedApi published = api();
   published.deadline_ms = 200;

@@ -82,6 +82,7 @@ class ScriptedInstance final : public Instance {
     if (text.starts_with("hang")) return;
     const bool dies = text == "die" || (text == "dieonce" && std::exchange(host_.dies_once, false));
     if (dies) return exit({ExitKind::kCrashed, 11, "segmentation fault"});
+    if (text == "unreadable") return exit({ExitKind::kCrashed, 11, "died of a request", true});
     if (!text.starts_with("sleep ")) return finish();
     timer_->set(system_clock().monotonic_ns() + std::stoll(text.substr(6)) * 1'000'000);
   }

@@ -18,7 +18,7 @@ inline constexpr const char* kKey = "6626b3e4-1316-4b1a-b10b-000000000001";
 /// Workers run one request at a time and understand as a body:
 ///   ok            {"version":…}-like answer that repeats the body
 ///   sleep MS      the same, later          hang      never answers
-///   die           the process ends         dieonce: only while dies_once is set
+///   die           the process ends         dieonce: only while dies_once is set; unreadable: of reading it
 ///   invalid TEXT, toolarge, internal, notrun: the outcomes of these names
 ///   size N        an answer of N bytes
 class ScriptedHost final : public InstanceHost {

@@ -14,12 +14,19 @@ namespace noren::server {
 
 namespace asio = boost::asio;
 
+bool ChildEnd::died_reading() const {
+  return signal == 0 && status > link::kDiedReadingStatus && status <= link::kLastDiedReadingStatus;
+}
+
 std::string ChildEnd::describe() const {
   if (host_lost) return "the worker's host process ended";
   if (!broken.empty()) return "the worker said something that makes no sense (" + broken + ") and was ended";
   if (signal == SIGSYS) return "the worker asked for something that its sandbox forbids and was ended";
   if (signal != 0)
     return "the worker was ended by signal " + std::to_string(signal) + " (" + ::strsignal(signal) + ")";
+  if (died_reading())
+    return "the worker died of a request that it read, by signal " +
+           std::to_string(status - link::kDiedReadingStatus);
   return "the worker ended by itself with status " + std::to_string(status);
 }
 

@@ -22,6 +22,7 @@ struct ChildEnd {
   bool host_lost = false;
   std::string broken;  ///< what it said that was no frame, or not allowed there
 
+  bool died_reading() const;
   /// One sentence for the operator.
   std::string describe() const;
 };

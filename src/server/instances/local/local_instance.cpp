@@ -148,6 +148,8 @@ void ServingChild::on_finished(const ChildEnd& end) {
   ExitReport report;
   report.signal = end.signal;
   report.reason = end.describe();
+  report.while_reading = loaded_ && end.died_reading();
+  if (report.while_reading) report.signal = end.status - link::kDiedReadingStatus;
   if (end.host_lost) {
     report.kind = ExitKind::kHostLost;
   } else if (!end.broken.empty()) {
@@ -157,6 +159,7 @@ void ServingChild::on_finished(const ChildEnd& end) {
     report.reason = load_failure_;
   } else if (kill_wanted()) {
     report.kind = ExitKind::kKilled;
+    report.while_reading = false;
     report.reason = "killed";
   } else if (draining_ && (end.signal == 0 || end.signal == SIGKILL) && end.status == 0) {
     report.kind = ExitKind::kStopped;
