@@ -153,9 +153,8 @@ def server(tmp_path_factory):
     assert running.stop() == 0, running.log()[-4000:]
 
 
-@pytest.fixture
-def start_server(tmp_path_factory):
-    """start_server("--option", …) starts a server of the test's own; whatever runs at the end is ended."""
+def starter(tmp_path_factory):
+    """start("--option", …) starts a server; whatever runs at the end is ended."""
     started = []
 
     def start(*options):
@@ -165,6 +164,18 @@ def start_server(tmp_path_factory):
     yield start
     for one in started:
         one.stop()
+
+
+@pytest.fixture
+def start_server(tmp_path_factory):
+    """Servers of one test's own."""
+    yield from starter(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def start_server_for_module(tmp_path_factory):
+    """Servers of one file's own."""
+    yield from starter(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
