@@ -16,10 +16,12 @@ bool is_mapped(const IpAddress& address) {
   return std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), address.bytes.begin());
 }
 
-/// A whole text of 1 to `digits_most` digits; leading zeros are no number of ours where `base` is 10.
+/// A whole text of 1 to `digits_most` digits, without a sign; leading zeros are no number of ours where
+/// `base` is 10.
 std::optional<int> number_of(std::string_view text, int base, std::size_t digits_most) {
   int value = 0;
-  if (text.empty() || text.size() > digits_most || (base == 10 && text.size() > 1 && text[0] == '0'))
+  if (text.empty() || text.size() > digits_most || text[0] == '-' ||
+      (base == 10 && text.size() > 1 && text[0] == '0'))
     return {};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
   if (error != std::errc() || end != text.data() + text.size() || value < 0) return {};

@@ -1,5 +1,5 @@
-"""Model files that mean harm: each is refused with one sentence that names the place, soon; the server keeps its
-memory, the throw-away worker is gone, and the server goes on."""
+"""Model files that mean harm: each is refused with one sentence that names the place, soon; the server keeps
+its memory, the throw-away worker is gone, and the server goes on."""
 
 import os
 import re

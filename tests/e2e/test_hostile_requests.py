@@ -105,7 +105,7 @@ KILLERS = sorted((ROOT / "tests" / "data" / "hostile").glob("*.dcm"))
 
 @pytest.mark.parametrize("file", KILLERS, ids=lambda file: file.stem)
 def test_a_file_that_kills_its_decoder(server, picture_api, file):
-    """Its worker dies, its caller hears why, everybody else is answered, and a dedicated API does not fail."""
+    """Its worker dies, its caller hears why, all others are answered, and a dedicated API does not fail."""
     body = with_file("dcm", file.read_bytes())
     before = workers_of(server)
     assert expect_invalid(post(server, picture_api, body)) == (

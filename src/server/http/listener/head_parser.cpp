@@ -38,6 +38,9 @@ constexpr ProtocolFault kUnknownCoding{501, "Transfer-Encoding other than chunke
 constexpr ProtocolFault kBadVersion{505, "HTTP version is not supported"};
 constexpr ProtocolFault kRepeatedHost{400, "Host is given twice"};
 constexpr ProtocolFault kTrailingFault{400, "Malformed chunked body"};
+/// What every chunked body ends with, "0\r\n\r\n", so there is always more to come than this. The library
+/// stops the program when it sees the first four of these bytes after the first three.
+constexpr std::size_t kLastChunkBytes = 5;
 
 /// Beast's parser without its containers: fields that matter are noted as they pass, nothing is allocated.
 class MessageParser final : public http::basic_parser<true> {
@@ -146,7 +149,7 @@ HeadParser::ChunkProgress HeadParser::feed_chunks(std::string_view data, ChunkSi
   MessageParser& parser = *impl_->parser;
   ChunkProgress progress;
   parser.sink = &sink;
-  while (progress.consumed_count < data.size() && !parser.is_done()) {
+  while (data.size() - progress.consumed_count >= kLastChunkBytes && !parser.is_done()) {
     error_code error;
     const std::size_t count = parser.put(boost::asio::const_buffer(data.data() + progress.consumed_count,
                                                                    data.size() - progress.consumed_count),
