@@ -92,9 +92,7 @@ DEADLINE_S = 2
 @pytest.fixture(scope="module")
 def running(start_server_for_module):
     """A server with a short deadline, whose workers may have 1 GiB."""
-    server = start_server_for_module("--deadline", f"{DEADLINE_S}s")
-    resource.prlimit(zygote_of(server), resource.RLIMIT_DATA, (1 << 30, 1 << 30))
-    return server
+    return start_server_for_module("--deadline", f"{DEADLINE_S}s", "--model-memory", "1GiB")
 
 
 def publish_onnx(server, path, data):

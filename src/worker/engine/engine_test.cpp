@@ -41,7 +41,7 @@ TEST(Engine, SaysThatMemoryRanOutAndNothingOfItsSources) {
   const auto outputs = (*session)->run(std::span(&input, 1));
   ASSERT_FALSE(outputs.ok());
   EXPECT_EQ(outputs.error().code, Code::kExhausted);
-  EXPECT_EQ(outputs.error().text, "the model needs more memory than it may use");
+  EXPECT_EQ(outputs.error().text, "the model needs more memory than its limit allows");
 }
 
 TEST(Package, ReadsBackWhatWasWritten) {
