@@ -21,8 +21,8 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILD = ROOT / "build-fuzz"
-# What a worker's own limits would end: a unit that takes longer, or needs more, is a finding.
-UNIT_TIMEOUT_S = 30
+# What a worker's own limits would end, with room for the sanitizers: what takes longer is a finding.
+UNIT_TIMEOUT_S = 60
 MEMORY_MIB = 3072
 INPUT_BYTES = 65_536
 FINDINGS_PER_RUN = 10

@@ -38,9 +38,10 @@ constexpr ProtocolFault kUnknownCoding{501, "Transfer-Encoding other than chunke
 constexpr ProtocolFault kBadVersion{505, "HTTP version is not supported"};
 constexpr ProtocolFault kRepeatedHost{400, "Host is given twice"};
 constexpr ProtocolFault kTrailingFault{400, "Malformed chunked body"};
-/// What every chunked body ends with, "0\r\n\r\n", so there is always more to come than this. The library
-/// stops the program when it sees the first four of these bytes after the first three.
-constexpr std::size_t kLastChunkBytes = 5;
+
+/// The library stops the program when it is shown the first three bytes of "0\r\n\r\n" and then the first
+/// four. In whatever place of a chunked body they stand, these four are not all: more is to come.
+bool is_for_later(std::string_view data) { return data.size() == 4 && data.starts_with("0\r\n"); }
 
 /// Beast's parser without its containers: fields that matter are noted as they pass, nothing is allocated.
 class MessageParser final : public http::basic_parser<true> {
@@ -149,11 +150,11 @@ HeadParser::ChunkProgress HeadParser::feed_chunks(std::string_view data, ChunkSi
   MessageParser& parser = *impl_->parser;
   ChunkProgress progress;
   parser.sink = &sink;
-  while (data.size() - progress.consumed_count >= kLastChunkBytes && !parser.is_done()) {
+  while (progress.consumed_count < data.size() && !parser.is_done()) {
+    const std::string_view rest = data.substr(progress.consumed_count);
+    if (is_for_later(rest)) break;
     error_code error;
-    const std::size_t count = parser.put(boost::asio::const_buffer(data.data() + progress.consumed_count,
-                                                                   data.size() - progress.consumed_count),
-                                         error);
+    const std::size_t count = parser.put(boost::asio::const_buffer(rest.data(), rest.size()), error);
     progress.consumed_count += count;
     if (error == http::error::need_more) break;
     if (error) {
