@@ -11,20 +11,22 @@ OnnxPort port(const char* name, Shape shape) {
   OnnxPort port;
   port.name = name;
   port.axis_names.resize(shape.size());
+  port.axis_denotations.resize(shape.size());
   port.shape = std::move(shape);
   return port;
 }
 
-void check(const Result<ExecutorSignature>& signature) {
+void check(const Result<OnnxSignature>& signature) {
   if (!signature.ok()) {
     CHECK(!signature.error().text.empty());
     CHECK(signature.error().code != Code::kInternal);
     return;
   }
-  for (const InputSignature& input : signature->inputs) {
+  for (const InputSignature& input : signature->executor.inputs) {
     CHECK(input.image.scale.size() == input.image.offset.size() && input.image.scale.size() <= 4);
     for (const float scale : input.image.scale) CHECK(std::isfinite(scale));
     for (const float offset : input.image.offset) CHECK(std::isfinite(offset));
+    CHECK(std::isfinite(input.sound.scale));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <set>
 #include <vector>
 
@@ -31,6 +32,9 @@ bool read_whole(std::string_view text, Number& number) {
   return error == std::errc{} && end == text.data() + text.size();
 }
 
+/// A float32 that is no infinity.
+bool fits(double value) { return std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max()); }
+
 /// Reads one rule, word by word; every word at most once.
 class RuleReader {
  public:
@@ -46,6 +50,7 @@ class RuleReader {
     for (std::size_t i = 1; i < words.size(); ++i)
       TRY(is_image ? image_word(words[i]) : audio_word(words[i]));
     if (!is_image) {
+      if (!fits(factor_)) return wrong("its numbers make values that are too large");
       if (factor_is_set_) input_.sound.scale = static_cast<float>(factor_);
       return Ok{};
     }
@@ -163,8 +168,10 @@ class RuleReader {
     };
     for (std::size_t i = 0; i < count; ++i) {
       const double spread = at(deviation_, i, 1);
-      input_.image.scale.push_back(static_cast<float>(factor_ / spread));
-      input_.image.offset.push_back(static_cast<float>(at(offset_, i, 0) - at(mean_, i, 0) / spread));
+      const double scale = factor_ / spread, offset = at(offset_, i, 0) - at(mean_, i, 0) / spread;
+      if (!fits(scale) || !fits(offset)) return wrong("its numbers make values that are too large");
+      input_.image.scale.push_back(static_cast<float>(scale));
+      input_.image.offset.push_back(static_cast<float>(offset));
     }
     return Ok{};
   }

@@ -106,6 +106,9 @@ TEST(OnnxImport, RulesThatDoNotFitAreRefused) {
   EXPECT_THAT(refusal({3}, "x=image:0"), HasSubstr("a factor of 0"));
   EXPECT_THAT(refusal({3}, "x=image:1:2"), HasSubstr("the factor is there twice"));
   EXPECT_THAT(refusal({3}, "x=image:rgb:bgr"), HasSubstr("there twice"));
+  EXPECT_THAT(refusal({3}, "x=image:1e300"), HasSubstr("too large"));
+  EXPECT_THAT(refusal({3}, "x=image:mean=1:std=1e-300"), HasSubstr("too large"));
+  EXPECT_THAT(refusal({3}, "x=audio:1e39"), HasSubstr("too large"));
   EXPECT_THAT(refusal({3}, "x=image:std=0"), HasSubstr("std is 0"));
   EXPECT_THAT(refusal({3}, "x=image:mean=1,2,3,4,5"), HasSubstr("more than 4 numbers"));
   EXPECT_THAT(refusal({3, 4, 4}, "x=image:mean=1,2"), HasSubstr("2 numbers for the input's 3 channels"));
