@@ -24,6 +24,7 @@ namespace noren::bench {
 namespace {
 
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+constexpr std::int64_t kSleepPaysNs = 100'000;
 
 struct Options {
   int port = 8080, connections = 1;
@@ -163,13 +164,23 @@ class Load {
     }
   }
 
+  /// Until something comes, or the next request is due: at high rates there is no time to sleep.
+  int wait(std::vector<epoll_event>& events) {
+    const int size = static_cast<int>(events.size());
+    if (!is_open_loop()) return epoll_wait(epoll_, events.data(), size, 100);
+    const double due = static_cast<double>(started_) * 1e9 / options_.rate;
+    const std::int64_t left_ns = start_ns_ + static_cast<std::int64_t>(due) - now_ns();
+    if (left_ns < kSleepPaysNs) return epoll_wait(epoll_, events.data(), size, 0);
+    const timespec timeout{0, std::min<std::int64_t>(left_ns - kSleepPaysNs / 2, kNsPerSecond / 100)};
+    return epoll_pwait2(epoll_, events.data(), size, &timeout, nullptr);
+  }
+
   void loop() {
     std::vector<epoll_event> events(256);
     const std::int64_t last_ns = end_ns_ + give_up_ns_ + kNsPerSecond;
     for (std::int64_t now = now_ns(); now < end_ns_ || (busy_count_ > 0 && now < last_ns); now = now_ns()) {
       if (is_open_loop()) start_due();
-      const int ready =
-          epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), is_open_loop() ? 0 : 100);
+      const int ready = wait(events);
       for (int i = 0; i < ready; ++i) receive(events[static_cast<std::size_t>(i)].data.u64);
     }
     outcomes_.given_up += static_cast<std::int64_t>(busy_count_);

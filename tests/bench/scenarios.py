@@ -119,8 +119,11 @@ def await_processes(noren, count):
 
 def memory(folder, options):
     """What an idle API costs, and a warm one: the share of memory of all processes, before and after."""
-    noren = Noren(folder)
+    noren = Noren(folder, ["iris"])
     try:
+        # A first worker came and went: its host is warm, and what it shares is there.
+        noren.run("off", noren.apis["iris"]["id"])
+        await_processes(noren, 2)
         empty = memory_mib(family(noren.process.pid))
         apis = [noren.publish("iris") for _ in range(10)]
         for api in apis:

@@ -39,10 +39,11 @@ def under_load(noren, rates, seconds, meanwhile):
     found = {}
 
     def call(name):
-        result = load(noren.port, **noren.way(name), connections=16, seconds=seconds, rate=rates[name],
-                      warm_up=0.5)
+        result = load(noren.port, **noren.way(name), connections=256, seconds=seconds, rate=rates[name])
         others = sum(row["count"] for status, row in result["status"].items() if status != "200")
-        found[name] = {"failed": others + result["given_up"] + result["broken"] + result["not_sent"],
+        if result["not_sent"] > 0:
+            raise Failed("the load generator could not keep up")
+        found[name] = {"failed": others + result["given_up"] + result["broken"],
                        "p99_ms": result["good"]["p99_us"] / 1000}
     callers = [threading.Thread(target=call, args=(name,)) for name in rates]
     for caller in callers:
