@@ -1,6 +1,6 @@
 """The reference package behind Flask and gunicorn, one worker: peer_reference.py PORT
 
-Runs with a Python that has nnabla, flask and gunicorn. The networks are built from networks.py with the
+Runs in the environment that peers.py makes. The networks are built from networks.py with the
 weights that ONNX Runtime has too.
 """
 import nnabla

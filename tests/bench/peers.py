@@ -89,14 +89,20 @@ def litserve():
 
 
 def reference():
-    """NOREN_NNABLA_PYTHON names a Python that has the reference package, and flask and gunicorn for this."""
-    python = os.environ.get("NOREN_NNABLA_PYTHON")
-    if not python:
-        raise Failed("set NOREN_NNABLA_PYTHON to a Python that has nnabla, flask and gunicorn")
-    found = subprocess.run([python, "-c", "import nnabla, flask, gunicorn, PIL"], capture_output=True,
-                           text=True)
-    if found.returncode != 0:
-        raise Failed(f"{python}: {found.stderr.strip().splitlines()[-1]}")
+    """NOREN_NNABLA_PYTHON names a Python 3.10; the package and Flask go into an environment in build/."""
+    named = os.environ.get("NOREN_NNABLA_PYTHON")
+    if not named:
+        raise Failed("set NOREN_NNABLA_PYTHON to a Python 3.10, which the reference package needs")
+    environment = BUILD / "reference-venv"
+    python, stamp = environment / "bin" / "python", environment / "installed"
+    lists = [HERE / name for name in ("requirements-reference.txt", "requirements-flask.txt")]
+    text = "".join(each.read_text() for each in lists)
+    if not stamp.exists() or stamp.read_text() != text:
+        subprocess.run([named, "-m", "venv", environment], check=True)
+        # The reference asks for packages that serving a network does not use: its parts by name.
+        subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps",
+                        *(part for each in lists for part in ("-r", each))], check=True)
+        stamp.write_text(text)
     return Peer("Flask + nnabla", lambda port: [python, HERE / "peer_reference.py", port])
 
 
