@@ -69,9 +69,12 @@ def two_inputs(path, picture_dims):
 
 
 def slow(path, evaluations):
-    """About 5 ms of work, as many times as asked."""
-    return write_nnp(path, {"x": (1,), "b": (400_000,), "s": (400_000,), "y": ()},
-                     [function("Broadcast", ["x"], "b", block("broadcast_param", shape((1, 400_000)))),
+    """A few ms of work, as many times as asked: what it draws (next to nothing) makes each evaluation run."""
+    draw = block("randn_param", "mu: 0.0\nsigma: 1e-30\nseed: -1\n" + shape((1, 1)))
+    return write_nnp(path, {"x": (1,), "r": (1,), "d": (1,), "b": (400_000,), "s": (400_000,), "y": ()},
+                     [function("Randn", [], "r", draw),
+                      function("Add2", ["x", "r"], "d", ""),
+                      function("Broadcast", ["d"], "b", block("broadcast_param", shape((1, 400_000)))),
                       function("Sin", ["b"], "s", ""),
                       function("Mean", ["s"], "y", block("mean_param", "axes: 1\nkeep_dims: false\n"))],
                      ["x"], ["y"], evaluations)

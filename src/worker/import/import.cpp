@@ -49,7 +49,7 @@ Result<std::int64_t> try_out(ByteView model, ExecutorSignature& executor, Descri
   // The other executors are opened when somebody asks for them.
   if (description.memory_bytes == 0)
     description.memory_bytes = limits::kWorkerBirthBytes + verification->memory_bytes;
-  return verification->run_ns * executor.evaluations_count;
+  return verification->run_ns * (executor.random ? executor.evaluations_count : 1);
 }
 
 Result<Imported> import_nnp(ByteView bytes, const ImportOptions& options) {
