@@ -39,9 +39,10 @@ constexpr ProtocolFault kBadVersion{505, "HTTP version is not supported"};
 constexpr ProtocolFault kRepeatedHost{400, "Host is given twice"};
 constexpr ProtocolFault kTrailingFault{400, "Malformed chunked body"};
 
-/// The library stops the program when it is shown the first three bytes of "0\r\n\r\n" and then the first
-/// four. In whatever place of a chunked body they stand, these four are not all: more is to come.
-bool is_for_later(std::string_view data) { return data.size() == 4 && data.starts_with("0\r\n"); }
+/// The library stops the program when it is shown a last chunk's line ("0\r\n", "00\r\n", "0;\r\n") and then
+/// fewer than five bytes again. A chunked body that goes on with a zero has at least five bytes left: they
+/// are awaited.
+bool is_for_later(std::string_view data) { return data.size() < 5 && data.starts_with('0'); }
 
 /// Beast's parser without its containers: fields that matter are noted as they pass, nothing is allocated.
 class MessageParser final : public http::basic_parser<true> {

@@ -33,6 +33,8 @@ TEST(Chunks, AreTheSameHoweverTheyAreCut) {
       {"0\r\n\r\n", ""},
       {"0\r\nT: v\r\n\r\n", ""},
       {"0;a=b\r\n\r\n", ""},
+      {"00\r\n\r\n", ""},
+      {"02\r\nhi\r\n0\r\n\r\n", "hi"},
       {"2\r\nhi\r\n0\r\n\r\n", "hi"},
       {"1;a\r\nh\r\n1\r\ni\r\n000\r\nT: v\r\nU: w\r\n\r\n", "hi"},
   };
