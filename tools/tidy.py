@@ -71,7 +71,7 @@ def code_of(text):
 
 def without_strings(text):
     """Python without its comments and strings, likewise."""
-    pattern = r"#[^\n]*|(?P<mark>\"{3}|'{3}|\"|')(?:\\.|(?!(?P=mark)).)*(?P=mark)"
+    pattern = r"#[^\n]*|(?P<mark>\"{3}|'{3}|\"|')(?:\\.|(?!(?P=mark))[^\\])*(?P=mark)"
     return re.sub(pattern, spaces, text, flags=re.DOTALL)
 
 

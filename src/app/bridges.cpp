@@ -13,16 +13,31 @@ void LoopServing::apply(CatalogSnapshot catalog, std::function<void()> applied) 
   });
 }
 
+void LoopServing::inspect(InspectSpec spec, std::function<void(Result<Inspection>)> done) {
+  loop_.post([this, shared = std::make_shared<InspectSpec>(std::move(spec)), done = std::move(done)] {
+    host_.inspect(std::move(*shared), done);
+  });
+}
+
 void LoopServing::import(ImportRequest request, std::function<void(Result<ImportedModel>)> done) {
-  auto spec = std::make_shared<InspectSpec>();
-  spec->file = std::move(request.file);
-  spec->file_name = std::move(request.file_name);
-  spec->input_rules = std::move(request.input_rules);
-  loop_.post([this, spec, done = std::move(done)] {
-    host_.inspect(std::move(*spec), [done](Result<Inspection> inspection) {
-      if (!inspection.ok()) return done(inspection.error());
-      done(ImportedModel{std::move(inspection->description_json), std::move(inspection->package)});
-    });
+  InspectSpec spec;
+  spec.file = std::move(request.file);
+  spec.file_name = std::move(request.file_name);
+  spec.input_rules = std::move(request.input_rules);
+  inspect(std::move(spec), [done = std::move(done)](Result<Inspection> inspection) {
+    if (!inspection.ok()) return done(inspection.error());
+    done(ImportedModel{std::move(inspection->description_json), std::move(inspection->package)});
+  });
+}
+
+void LoopServing::unpack(ImportRequest request, std::function<void(Result<UnpackedResults>)> done) {
+  InspectSpec spec;
+  spec.file = std::move(request.file);
+  spec.file_name = std::move(request.file_name);
+  spec.task = InspectSpec::Task::kResults;
+  inspect(std::move(spec), [done = std::move(done)](Result<Inspection> inspection) {
+    if (!inspection.ok()) return done(inspection.error());
+    done(UnpackedResults{std::move(inspection->description_json), std::move(inspection->package)});
   });
 }
 

@@ -25,10 +25,14 @@ class LoopServing final : public server::Serving {
               std::function<void(Result<server::ImportedModel>)> done) override;
   void try_version(VersionToTry version, std::function<void(Status)> done) override;
   void drop_version(const std::string& api_id) override;
+  void unpack(server::ImportRequest request,
+              std::function<void(Result<server::UnpackedResults>)> done) override;
   void describe(std::vector<std::string> api_ids,
                 std::function<void(std::vector<server::ServingState>)> done) override;
 
  private:
+  void inspect(server::InspectSpec spec, std::function<void(Result<server::Inspection>)> done);
+
   server::EventLoop& loop_;
   server::InstanceHost& host_;
   server::DataPlane* plane_ = nullptr;

@@ -24,9 +24,6 @@ namespace http = beast::http;
 using Tcp = asio::ip::tcp;
 using ErrorCode = boost::system::error_code;
 
-// An import may take as long as a worker is given for it, and a little more for the disk.
-constexpr int kSilenceS = 300;
-
 struct Address {
   enum class Scheme { kHttp, kHttps } scheme = Scheme::kHttp;
   std::string host, port, target;
@@ -66,8 +63,8 @@ Error unreachable(const Address& address, const ErrorCode& failure) {
                                                     address.port, failure.message()));
 }
 
-void bound_silence(Tcp::socket& socket) {
-  const timeval limit{kSilenceS, 0};
+void bound_silence(Tcp::socket& socket, int limit_s) {
+  const timeval limit{limit_s, 0};
   ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
@@ -133,7 +130,7 @@ Result<HttpAnswer> connect_and_exchange(Request& request, const Address& address
   Tcp::socket socket(io);
   asio::connect(socket, endpoints, failure);
   if (failure) return unreachable(address, failure);
-  bound_silence(socket);
+  bound_silence(socket, call.silence_limit_s);
   if (address.scheme == Address::Scheme::kHttps)
     return exchange_tls(std::move(socket), request, address, call);
   return exchange(socket, request, address);

@@ -18,6 +18,9 @@ struct HttpCall {
   std::string body;
   std::string body_file;              ///< sent in place of `body`, read while it is sent
   std::string certificate_authority;  ///< a PEM file to trust besides the system's
+  /// How long the server may say nothing. An import may take as long as a worker is given for it, and a
+  /// little more for the disk.
+  int silence_limit_s = 300;
 };
 
 struct HttpAnswer {

@@ -11,16 +11,6 @@ namespace {
 
 namespace json = boost::json;
 
-const json::array& list_of(const json::object& object, std::string_view name) {
-  static const json::array kNone;
-  const json::value* value = object.if_contains(name);
-  return value != nullptr && value->is_array() ? value->get_array() : kNone;
-}
-
-std::string shown(const json::value& value) {
-  return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
-}
-
 std::string port_text(const json::value& port) {
   const json::object& object = port.as_object();
   const json::value* shape = object.if_contains("shape");
@@ -39,7 +29,7 @@ void print_port(const char* role, const json::value& port) {
     if (const std::string text = text_of(object, kind); !text.empty()) print("            " + text + "\n");
   if (const std::string source = text_of(object, "rule_from"); !source.empty())
     print("            (as said by " + source + ")\n");
-  if (const json::array& labels = list_of(object, "labels"); !labels.empty())
+  if (const json::array& labels = list_in(object, "labels"); !labels.empty())
     print("            values of " + json::serialize(labels) + "\n");
 }
 
@@ -53,13 +43,13 @@ void print_object(const json::object& object, const std::string& title) {
 }
 
 void print_executors(const json::object& model) {
-  for (const json::value& value : list_of(model, "executors")) {
+  for (const json::value& value : list_in(model, "executors")) {
     const json::object& executor = value.as_object();
     const std::string network = text_of(executor, "network");
     print("\nExecutor " + text_of(executor, "name") + (network.empty() ? "" : " (network " + network + ")") +
           "\n");
-    for (const json::value& port : list_of(executor, "inputs")) print_port("input ", port);
-    for (const json::value& port : list_of(executor, "outputs")) print_port("output", port);
+    for (const json::value& port : list_in(executor, "inputs")) print_port("input ", port);
+    for (const json::value& port : list_in(executor, "outputs")) print_port("output", port);
     if (const std::string reason = text_of(executor, "not_batchable_reason"); !reason.empty())
       print("  requests run one by one: " + reason + "\n");
   }
@@ -68,14 +58,14 @@ void print_executors(const json::object& model) {
 void print_eligibility(const json::object& model) {
   const json::value* rule = model.if_contains("per_request");
   if (rule == nullptr || !rule->is_object()) return;
-  const json::array& reasons = list_of(rule->get_object(), "reasons");
+  const json::array& reasons = list_in(rule->get_object(), "reasons");
   print(reasons.empty() ? "\nIt can be published per request and as dedicated.\n"
                         : "\nIt can be published as dedicated only:\n");
   for (const json::value& reason : reasons) print("  " + shown(reason) + "\n");
 }
 
 void print_layers(const json::object& model) {
-  const json::array& layers = list_of(model, "layers");
+  const json::array& layers = list_in(model, "layers");
   if (layers.empty()) return;
   std::vector<std::vector<std::string>> rows;
   for (const json::value& value : layers) {
@@ -93,7 +83,7 @@ void print_layers(const json::object& model) {
 
 void print_model(const json::object& model) {
   std::vector<Line> lines = {{"format", text_of(model, "format")}};
-  for (const json::value& network : list_of(model, "networks"))
+  for (const json::value& network : list_in(model, "networks"))
     lines.push_back({"network", text_of(network.as_object(), "name") + ", " +
                                     std::to_string(number_of(network.as_object(), "functions")) +
                                     " functions, batch " +
@@ -108,7 +98,7 @@ void print_model(const json::object& model) {
   }
   print_layers(model);
   print_eligibility(model);
-  for (const json::value& warning : list_of(model, "warnings")) print("note: " + shown(warning) + "\n");
+  for (const json::value& warning : list_in(model, "warnings")) print("note: " + shown(warning) + "\n");
 }
 
 }  // namespace

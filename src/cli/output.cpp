@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include <fmt/format.h>
 #include <boost/json.hpp>
 
 #include "cli/session.h"
@@ -38,6 +39,24 @@ std::int64_t number_of(const boost::json::object& object, std::string_view name)
   if (value == nullptr || !value->is_number()) return 0;
   boost::json::error_code failure;
   return value->to_number<std::int64_t>(failure);
+}
+
+const boost::json::object& object_in(const boost::json::object& object, std::string_view name) {
+  static const boost::json::object kNone;
+  const boost::json::value* value = object.if_contains(name);
+  return value != nullptr && value->is_object() ? value->get_object() : kNone;
+}
+
+const boost::json::array& list_in(const boost::json::object& object, std::string_view name) {
+  static const boost::json::array kNone;
+  const boost::json::value* value = object.if_contains(name);
+  return value != nullptr && value->is_array() ? value->get_array() : kNone;
+}
+
+std::string shown(const boost::json::value& value) {
+  if (value.is_string()) return std::string(value.get_string());
+  if (value.is_double()) return fmt::format("{}", value.get_double());
+  return value.is_null() ? "-" : boost::json::serialize(value);
 }
 
 void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }

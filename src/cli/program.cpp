@@ -35,6 +35,9 @@ struct Program {
   UpdateOptions update_options;
   CallOptions call_options;
   InspectOptions inspect_options;
+  ImportOptions import_options;
+  JobsOptions jobs_options;
+  JobOptions job_options;
   ListOptions list_options;
   IdOption id_option;
   DeleteOptions delete_options;
@@ -138,7 +141,8 @@ struct Program {
   void add_publish() {
     CLI::App* verb = add_server_verb("publish", "Publish a model and print its id, URL, key, type and state");
     PublishOptions& o = publish_options;
-    verb->add_option("file", o.file, "A .nnp or .onnx file")->required()->type_name("FILE");
+    verb->add_option("file", o.file, "A .nnp or .onnx file")->type_name("FILE");
+    verb->add_option("--job", o.job, "In place of a file: a job that was imported")->type_name("ID");
     o.settings.type = "per-request";
     add_settings(verb, o.settings);
     verb->add_option("--project", o.project, "Name of the project that it belongs to")->type_name("P");
@@ -205,10 +209,55 @@ struct Program {
                "Whether to answer with the model's own output names (y' stays y')");
     runs(change, update, update_options);
     CLI::App* removal =
-        add_server_verb("delete", "Delete an API, its keys, and the model if nothing else uses it");
-    removal->add_option("id", delete_options.id, "The API's id")->required()->type_name("ID");
+        add_server_verb("delete", "Delete an API, its keys, and the model if only it used it; or a job");
+    removal->add_option("id", delete_options.id, "The API's id")->type_name("ID");
+    removal->add_option("--job", delete_options.job, "In its place: an imported job that no API uses")
+        ->type_name("ID");
+    removal->add_option("--project", delete_options.project, "In its place: a project with all its jobs")
+        ->type_name("P");
     removal->add_flag("--yes", delete_options.yes, "Do not ask");
     runs(removal, remove, delete_options);
+  }
+
+  void add_import() {
+    CLI::App* verb = add_server_verb(
+        "import", "Import a model, a result folder or a zip of one, as a project with its jobs");
+    ImportOptions& o = import_options;
+    verb->add_option("path", o.path, "A .nnp, .onnx or .zip file, or a folder (NAME.files, or one job in it)")
+        ->required()
+        ->type_name("PATH");
+    verb->add_option("--project", o.project, "Name of the project (else the folder's)")->type_name("P");
+    verb->add_option("--name", o.name, "Name of the job, where there is one (else its folder's)")
+        ->type_name("N");
+    verb->add_option("--input", o.input_rules, "As for publish")->allow_extra_args(false)->type_name("RULE");
+    runs(verb, import, o);
+  }
+
+  void add_jobs() {
+    CLI::App* list_verb = add_server_verb("jobs", "List what is imported, newest first");
+    list_verb->add_option("--project", jobs_options.project, "Of this project only")->type_name("P");
+    list_verb->add_option("--limit", jobs_options.limit_count, "At most so many")
+        ->check(CLI::Range(1, 1'000'000));
+    runs(list_verb, jobs, jobs_options);
+    CLI::App* verb = add_server_verb("job", "Show an imported job and what its training recorded");
+    JobOptions& o = job_options;
+    verb->add_option("id", o.id, "The job's id")->required()->type_name("ID");
+    using Part = JobOptions::Part;
+    for (const auto& [name, help, part] :
+         {std::tuple("--curves", "The learning curves, epoch by epoch", Part::kCurves),
+          std::tuple("--evaluation", "Rows of the evaluation", Part::kEvaluation),
+          std::tuple("--confusion", "The confusion matrices with their measures", Part::kConfusion),
+          std::tuple("--files", "The files that came with it", Part::kFiles)})
+      verb->add_flag_callback(
+          name, [&o, part = part] { o.part = part; }, help);
+    verb->add_option("--from", o.first_row, "First row of --evaluation, from 0")
+        ->check(CLI::Range(0, 1'000'000));
+    verb->add_option("--rows", o.rows_count, "How many rows of --evaluation")->check(CLI::Range(1, 1'000));
+    verb->add_option("--save", o.file, "Save this one of --files")
+        ->type_name("NAME")
+        ->each([&o](const std::string&) { o.part = Part::kSave; });
+    verb->add_option("--to", o.target, "Where --save puts it (else under its own name)")->type_name("FILE");
+    runs(verb, job, o);
   }
 
   void add_call() {
@@ -251,6 +300,8 @@ int run(int argc, char** argv, const Hooks& hooks) {
   program.add_publish();
   program.add_apis();
   program.add_versions();
+  program.add_import();
+  program.add_jobs();
   program.add_call();
   program.add_inspect();
   try {

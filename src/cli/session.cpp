@@ -29,6 +29,15 @@ Code code_named(std::string_view name) {
   return Code::kUnavailable;
 }
 
+HttpCall upload_call(const std::string& path, const std::string& file) {
+  HttpCall call;
+  call.method = "POST";
+  call.url = path;
+  call.headers.emplace_back("Content-Type", "application/octet-stream");
+  call.body_file = file;
+  return call;
+}
+
 }  // namespace
 
 Result<Session> Session::find(const Hooks& hooks, const Where& where) {
@@ -62,11 +71,19 @@ Result<Session> Session::find(const Hooks& hooks, const Where& where) {
   return session;
 }
 
-Result<json::object> Session::send_and_read(HttpCall call) const {
+Result<HttpAnswer> Session::send_as_owner(HttpCall call) const {
   call.url = server_.url + "/v1/management/" + call.url;
   call.certificate_authority = certificate_authority_;
   call.headers.emplace_back("Authorization", "Bearer " + std::string(server_.token.reveal()));
-  ASSIGN_OR_RETURN(const HttpAnswer answer, send(call));
+  return send(call);
+}
+
+Result<json::object> Session::send_and_read(HttpCall call) const {
+  ASSIGN_OR_RETURN(const HttpAnswer answer, send_as_owner(std::move(call)));
+  return object_of(answer);
+}
+
+Result<json::object> Session::object_of(const HttpAnswer& answer) const {
   json::error_code failure;
   json::value body = json::parse(answer.body, failure);
   if (failure || !body.is_object())
@@ -80,12 +97,10 @@ Result<json::object> Session::send_and_read(HttpCall call) const {
 }
 
 Result<json::object> Session::ask(const std::string& method, const std::string& path) const {
-  return send_and_read({.method = method,
-                        .url = path,
-                        .headers = {},
-                        .body = {},
-                        .body_file = {},
-                        .certificate_authority = {}});
+  HttpCall call;
+  call.method = method;
+  call.url = path;
+  return send_and_read(std::move(call));
 }
 
 Result<json::object> Session::ask(const std::string& method, const std::string& path,
@@ -100,12 +115,23 @@ Result<json::object> Session::ask(const std::string& method, const std::string& 
 }
 
 Result<json::object> Session::upload(const std::string& path, const std::string& file) const {
-  HttpCall call;
-  call.method = "POST";
-  call.url = path;
-  call.headers.emplace_back("Content-Type", "application/octet-stream");
-  call.body_file = file;
+  return send_and_read(upload_call(path, file));
+}
+
+Result<json::object> Session::upload_many(const std::string& path, const std::string& file) const {
+  constexpr int kManyModelsS = 3'600;
+  HttpCall call = upload_call(path, file);
+  call.silence_limit_s = kManyModelsS;
   return send_and_read(std::move(call));
+}
+
+Result<std::string> Session::load(const std::string& path) const {
+  HttpCall call;
+  call.url = path;
+  ASSIGN_OR_RETURN(HttpAnswer answer, send_as_owner(std::move(call)));
+  if (answer.status == 200) return std::move(answer.body);
+  const auto refusal = object_of(answer);
+  return refusal.ok() ? internal("an answer that is neither a file nor a refusal") : refusal.error();
 }
 
 std::string encoded(std::string_view text) {

@@ -23,11 +23,17 @@ class Session {
                                   const boost::json::object& body,
                                   const std::string& idempotency_key = {}) const;
   Result<boost::json::object> upload(const std::string& path, const std::string& file) const;
+  /// An upload that may hold many models, which the server looks at one after the other.
+  Result<boost::json::object> upload_many(const std::string& path, const std::string& file) const;
+  /// The bytes of a file that the server keeps.
+  Result<std::string> load(const std::string& path) const;
 
   const std::string& certificate_authority() const { return certificate_authority_; }
 
  private:
+  Result<HttpAnswer> send_as_owner(HttpCall call) const;
   Result<boost::json::object> send_and_read(HttpCall call) const;
+  Result<boost::json::object> object_of(const HttpAnswer& answer) const;
   ServerAddress server_;
   std::string certificate_authority_;
 };
@@ -36,6 +42,11 @@ class Session {
 std::string encoded(std::string_view text);
 
 std::string text_of(const boost::json::object& object, std::string_view name);
+/// The member where it is an object or a list, else an empty one.
+const boost::json::object& object_in(const boost::json::object& object, std::string_view name);
+const boost::json::array& list_in(const boost::json::object& object, std::string_view name);
+/// A value for people: text without quotes, numbers in their shortest form.
+std::string shown(const boost::json::value& value);
 std::int64_t number_of(const boost::json::object& object, std::string_view name);
 
 /// One line of JSON on stdout.
@@ -54,6 +65,9 @@ void print_lines(const std::vector<Line>& lines);
 void print_table(const std::vector<std::vector<std::string>>& rows);
 
 int exit_status_of(Code code);
+
+/// Jobs as import and jobs print them.
+void print_jobs(const boost::json::array& jobs);
 
 /// An API as show and publish print it.
 void print_api(const boost::json::object& api, Form form);

@@ -34,7 +34,7 @@ struct SettingOptions {
   bool always = false;
 };
 struct PublishOptions {
-  std::string file, project, name, id, key;
+  std::string file, job, project, name, id, key;
   std::vector<std::string> input_rules;
   SettingOptions settings;
   std::string replace;  ///< the id of the API whose model this becomes
@@ -53,6 +53,21 @@ struct InspectOptions {
   std::vector<std::string> input_rules;
   bool layers = false;
 };
+struct ImportOptions {
+  std::string path, project, name;
+  std::vector<std::string> input_rules;
+};
+struct JobsOptions {
+  std::string project;
+  std::int64_t limit_count = 1'000;
+};
+struct JobOptions {
+  std::string id;
+  enum class Part { kFacts, kCurves, kEvaluation, kConfusion, kFiles, kSave } part = Part::kFacts;
+  std::int64_t first_row = 0;
+  std::int64_t rows_count = 20;
+  std::string file, target;
+};
 struct ListOptions {
   std::int64_t limit_count = 1'000;
 };
@@ -63,10 +78,13 @@ struct RollbackOptions {
   std::string id, version;
 };
 struct DeleteOptions {
-  std::string id;
+  std::string id, job, project;
   bool yes = false;
 };
 
+Status import(const Hooks& hooks, const Common& common, const ImportOptions& options);
+Status jobs(const Hooks& hooks, const Common& common, const JobsOptions& options);
+Status job(const Hooks& hooks, const Common& common, const JobOptions& options);
 Status publish(const Hooks& hooks, const Common& common, const PublishOptions& options);
 Status update(const Hooks& hooks, const Common& common, const UpdateOptions& options);
 Status list(const Hooks& hooks, const Common& common, const ListOptions& options);

@@ -113,6 +113,7 @@ void visit(Visitor& visitor, Message& message) {
     visitor.field(message.file_name);
     visitor.field(message.input_rules);
     visitor.field(message.list_layers);
+    visitor.field(message.task);
   }
 }
 

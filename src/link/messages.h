@@ -51,11 +51,18 @@ struct LoadedReport {
   bool batchable = false;
 };
 
+/// What becomes of an uploaded file.
+enum class InspectTask : std::uint8_t {
+  kModel,    ///< a package, and a description
+  kResults,  ///< an archive of result folders: their parts, and an index
+};
+
 /// kInspect.
 struct InspectRequest {
   std::string file_name;
   std::vector<std::string> input_rules;
   bool list_layers = false;
+  InspectTask task = InspectTask::kModel;
 };
 
 /// A worker that signal S would end while it reads a request exits with this and S. A hint, like all that it

@@ -25,13 +25,15 @@ TEST(Messages, ComeBackAsTheyWere) {
   EXPECT_TRUE(load->on_gpu);
   EXPECT_EQ(load->gpu_memory_limit_bytes, 1 << 30);
   EXPECT_EQ(decode<LoadedReport>(encode(LoadedReport{9, true}))->private_bytes, 9);
-  const auto inspect = decode<InspectRequest>(encode(InspectRequest{"a.nnp", {"x=image", ""}, true}));
+  const auto inspect =
+      decode<InspectRequest>(encode(InspectRequest{"a.nnp", {"x=image", ""}, true, InspectTask::kResults}));
   EXPECT_EQ(inspect->input_rules, (std::vector<std::string>{"x=image", ""}));
   EXPECT_TRUE(inspect->list_layers);
+  EXPECT_EQ(inspect->task, InspectTask::kResults);
 }
 
 TEST(Messages, EveryShorterLongerOrSpoiledOneIsRefusedOrHarmless) {
-  const Bytes good = encode(InspectRequest{"model.nnp", {"x=image:rgb:1/255", "y"}, true});
+  const Bytes good = encode(InspectRequest{"model.nnp", {"x=image:rgb:1/255", "y"}, true, {}});
   for (std::size_t size = 0; size < good.size(); ++size)
     EXPECT_FALSE(decode<InspectRequest>(ByteView(good).first(size)).ok()) << size;
   Bytes longer = good;

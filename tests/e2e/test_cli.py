@@ -121,7 +121,8 @@ def test_inspect_needs_no_server(samples):
 
 def test_help_is_there_for_every_verb():
     text = noren("--help").stdout
-    for verb in ("serve", "publish", "list", "show", "on", "off", "delete", "call", "inspect"):
+    for verb in ("serve", "publish", "list", "show", "on", "off", "delete", "call", "inspect", "import",
+                 "jobs", "job"):
         assert f"\n  {verb} " in text
         assert "Usage: noren " + verb in noren(verb, "--help").stdout
     assert noren().returncode == 2

@@ -4,6 +4,7 @@
 Python's standard library only. Seeds are made, not committed.
 """
 import gzip
+import io
 import json
 import pathlib
 import struct
@@ -92,7 +93,7 @@ def frame_seeds():
     load = frame(LOAD, text(b"20200707_051647035778") + struct.pack("<QIIBB", 1 << 20, 1, 32, 0, 1), flags=1)
     fork = frame(FORK, struct.pack("<BIqqq", 1, 1, 1 << 29, 0, 0), 1, flags=1)
     hello = frame(HELLO, struct.pack("<qI", 5, 4) + text(b"release") + text(b""))
-    inspect = frame(INSPECT, text(b"a.nnp") + struct.pack("<I", 1) + text(b"x=image") + b"\x01", flags=1)
+    inspect = frame(INSPECT, text(b"a.nnp") + struct.pack("<I", 1) + text(b"x=image") + b"\x01\x00", flags=1)
     for name, stream in (("to_worker", load + frame(INFER, b"{}", 7, flags=2)),
                          ("control", fork + hello), ("inspect", inspect), ("answers", loaded + answers)):
         yield "frames", name, b"\x02\x00\x1f" + stream
@@ -138,11 +139,30 @@ def setting_seeds():
         yield "ip_network", str(index), network.encode()
 
 
+READER_OF = {"monitoring_report.yml": b"\0", "result.ini": b"\1", "confusion_matrix_y.csv": b"\2",
+             "output_result.csv": b"\3"}  # the first byte, which says who reads the rest
+
+
+def result_seeds():
+    """A folder of results as an archive, and its texts."""
+    files = sorted(file for file in (DATA / "results").rglob("*") if file.name in READER_OF)
+    for file in files:
+        yield "result_texts", file.name, READER_OF[file.name] + file.read_bytes()
+    for name, method in (("stored", zipfile.ZIP_STORED), ("deflated", zipfile.ZIP_DEFLATED)):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", method) as archive:
+            archive.writestr("a.files/1/results.nnp", b"model")
+            for file in files:
+                archive.writestr("a.files/1/" + file.name, file.read_bytes())
+        yield "results", name, packed.getvalue()
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__.splitlines()[0])
     out = pathlib.Path(sys.argv[1])
-    for make in (request_seeds, model_seeds, frame_seeds, http_seeds, setting_seeds):
+    for make in (request_seeds, model_seeds, frame_seeds, http_seeds, setting_seeds,
+                 result_seeds):
         for target, name, data in make():
             (out / target).mkdir(parents=True, exist_ok=True)
             (out / target / name).write_bytes(data)

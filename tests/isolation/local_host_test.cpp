@@ -404,6 +404,30 @@ TEST_F(LocalHost, Inspects) {
 #endif
 }
 
+TEST_F(LocalHost, TakesResultsApart) {
+  std::optional<Result<Inspection>> result;
+  const auto unpack = [&](std::string_view text) {
+    InspectSpec spec;
+    spec.file = sealed_memfd("file", bytes_of(text)).value();
+    spec.file_name = "a.zip";
+    spec.task = InspectSpec::Task::kResults;
+    result.reset();
+    host->inspect(std::move(spec), [&](Result<Inspection> inspected) { result = std::move(inspected); });
+    EXPECT_TRUE(until([&] { return result.has_value(); }, 10));
+  };
+  unpack("parts a b c");
+  ASSERT_TRUE(result->ok());
+  EXPECT_EQ((*result)->description_json, "{\"parts\":\"a.zip\"}");
+  EXPECT_EQ(text_of(Mapping::map((*result)->package.get())->bytes()), "abc");
+  EXPECT_LT(::write((*result)->package.get(), "x", 1), 0);
+  unpack("crash");
+  EXPECT_EQ(result->error().code, Code::kCorrupt);
+#ifndef NOREN_SANITIZED
+  unpack("memory 100000");
+  EXPECT_EQ(result->error().code, Code::kTooLarge);
+#endif
+}
+
 TEST(Probes, SayWhenAFreshChildAnswered) {
   boost::asio::io_context io;
   LocalHostOptions options;

@@ -149,8 +149,17 @@ Result<Inspected> inspect_toy(ByteView file, const link::InspectRequest& request
   return invalid(answer);
 }
 
+/// "parts A B C" becomes three parts; anything else is obeyed.
+Result<std::string> unpack_toy(ByteView file, const link::InspectRequest& request, const WritePart& write) {
+  const std::string_view text = text_of(file);
+  if (!text.starts_with("parts ")) return invalid(inspect_toy(file, request).error().text);
+  for (const char c : text.substr(6))
+    if (c != ' ') TRY(write(bytes_of(std::string_view(&c, 1))));
+  return "{\"parts\":\"" + request.file_name + "\"}";
+}
+
 }  // namespace
 
-SessionParts toy_parts() { return {open_toy, inspect_toy}; }
+SessionParts toy_parts() { return {open_toy, inspect_toy, unpack_toy}; }
 
 }  // namespace noren::worker

@@ -24,6 +24,12 @@ struct ImportedModel {
   UniqueFd package;         ///< sealed
 };
 
+/// A file that may hold several jobs, taken apart.
+struct UnpackedResults {
+  std::string index;  ///< JSON, from a worker: untrusted
+  UniqueFd parts;     ///< sealed
+};
+
 struct ServingState {
   std::string word;    ///< "running", "stopped", …
   std::string reason;  ///< why it is not running; may be empty
@@ -42,6 +48,8 @@ class Serving {
   virtual void try_version(VersionToTry version, std::function<void(Status)> done) = 0;
   /// The version of this API that was tried last will not be published.
   virtual void drop_version(const std::string& api_id) = 0;
+  /// Takes an uploaded file apart in a throw-away worker: result folders, or a single model.
+  virtual void unpack(ImportRequest request, std::function<void(Result<UnpackedResults>)> done) = 0;
   /// How each of these APIs is right now, in their order.
   virtual void describe(std::vector<std::string> api_ids,
                         std::function<void(std::vector<ServingState>)> done) = 0;

@@ -103,10 +103,11 @@ struct InspectSpec {
   std::vector<std::string> input_rules;
   bool list_layers = false;
   std::int64_t deadline_ms = 0;  ///< 0: limits::kInspectDeadlineMs
+  enum class Task : std::uint8_t { kModel, kResults } task = Task::kModel;
 };
 struct Inspection {
-  std::string description_json;
-  UniqueFd package;  ///< sealed memfd
+  std::string description_json;  ///< of results: the index of their parts
+  UniqueFd package;              ///< sealed memfd; of results: the parts
 };
 
 class InstanceHost {

@@ -123,18 +123,19 @@ std::string query_value(const Query& query, const std::string& name, std::string
 
 Result<Page> page_of(const Query& query) {
   Page page;
-  const auto read = [&](const char* name, std::int64_t least, std::int64_t most,
-                        std::int64_t& value) -> Status {
-    const std::string text = query_value(query, name, std::to_string(value));
-    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (failure == std::errc{} && end == text.data() + text.size() && value >= least && value <= most)
-      return Ok{};
-    return invalid(
-        fmt::format("query parameter '{}' must be a whole number from {} to {}", name, least, most));
-  };
-  TRY(read("limit", 1, kPageLimitCount, page.limit_count));
-  TRY(read("before", 0, INT64_MAX, page.before_number));
+  ASSIGN_OR_RETURN(page.limit_count, query_number(query, "limit", page.limit_count, 1, kPageLimitCount));
+  ASSIGN_OR_RETURN(page.before_number, query_number(query, "before", 0, 0, INT64_MAX));
   return page;
+}
+
+Result<std::int64_t> query_number(const Query& query, const std::string& name, std::int64_t standard,
+                                  std::int64_t least, std::int64_t most) {
+  const std::string text = query_value(query, name, std::to_string(standard));
+  std::int64_t value = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failure == std::errc{} && end == text.data() + text.size() && value >= least && value <= most)
+    return value;
+  return invalid(fmt::format("query parameter '{}' must be a whole number from {} to {}", name, least, most));
 }
 
 Result<json::object> json_body(const ManagementRequest& request,

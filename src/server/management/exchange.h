@@ -40,6 +40,14 @@ void create_job(const ManagementParts& parts, const ExchangePointer& exchange);
 void list_jobs(const ManagementParts& parts, const ExchangePointer& exchange);
 void show_job(const ManagementParts& parts, const ExchangePointer& exchange);
 void delete_job(const ManagementParts& parts, const ExchangePointer& exchange);
+void create_import(const ManagementParts& parts, const ExchangePointer& exchange);
+void show_curves(const ManagementParts& parts, const ExchangePointer& exchange);
+void show_evaluation(const ManagementParts& parts, const ExchangePointer& exchange);
+void show_confusion(const ManagementParts& parts, const ExchangePointer& exchange);
+void list_job_files(const ManagementParts& parts, const ExchangePointer& exchange);
+void load_job_file(const ManagementParts& parts, const ExchangePointer& exchange);
+void list_projects(const ManagementParts& parts, const ExchangePointer& exchange);
+void delete_project(const ManagementParts& parts, const ExchangePointer& exchange);
 void create_api(const ManagementParts& parts, const ExchangePointer& exchange);
 void list_apis(const ManagementParts& parts, const ExchangePointer& exchange);
 void show_api(const ManagementParts& parts, const ExchangePointer& exchange);
@@ -60,6 +68,18 @@ Result<Query> parse_query(const std::string& text, std::initializer_list<std::st
 std::string query_value(const Query& query, const std::string& name, std::string standard);
 /// limit and before of a list.
 Result<Page> page_of(const Query& query);
+
+/// A whole number of the query between two bounds.
+Result<std::int64_t> query_number(const Query& query, const std::string& name, std::int64_t standard,
+                                  std::int64_t least, std::int64_t most);
+
+/// What the handlers of jobs share (routes_jobs.cpp).
+boost::json::object job_json(const JobRecord& job);
+Result<JobRecord> job_for(const ManagementParts& parts, const Exchange& exchange);
+Result<UniqueFd> upload_of(ManagementRequest& request);
+std::string name_of_file(const std::string& file_name);
+/// Every "input" of the query; kInvalidArgument where they are too many.
+Result<std::vector<std::string>> input_rules_of(const Query& query);
 
 /// The body as a JSON object whose members are all in `known`.
 Result<boost::json::object> json_body(const ManagementRequest& request,

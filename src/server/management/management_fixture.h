@@ -19,6 +19,20 @@ inline constexpr const char* kDescription =
     R"({"format":"nnp","statistics":{"CostParameter":12},"per_request":{"eligible":true,"reasons":[]},)"
     R"("executors":[{"name":"E","inputs":[{"name":"x","type":"float32","shape":[1,4]}],"outputs":[]}]})";
 
+inline constexpr const char* kOneModel =
+    R"({"jobs":[{"name":"m","project":"","model":{"name":"m.nnp","upload":true},"parts":[],"results":{}}],
+       "warnings":[]})";
+/// Of the parts "model" (or "bad  "), {"series":[]}, {"columns":[]}, [1]\n[2]\n, [3]\n.
+inline constexpr const char* kTwoJobs =
+    R"({"jobs":[{"name":"one","project":"p","model":{"name":"results.nnp","offset":0,"size":5},"parts":[
+       {"kind":"file","name":"log.txt","offset":0,"size":5},{"kind":"curves","name":"c","offset":5,"size":13},
+       {"kind":"columns","name":"t","offset":18,"size":14},
+       {"kind":"rows","name":"t","offset":32,"size":8,"first_row":0,"rows":2},
+       {"kind":"rows","name":"t","offset":40,"size":4,"first_row":2,"rows":1}],"results":{"folder":"one"}},
+       {"name":"two","project":"p","model":{"name":"results.nnp","offset":44,"size":3},"parts":[],
+        "results":{}}],
+       "warnings":["said"]})";
+
 /// A data plane that has every catalog at once, and an importer that believes every file but "bad".
 class FakeServing final : public Serving {
  public:
@@ -43,6 +57,15 @@ class FakeServing final : public Serving {
     done(make_error(Code::kFailedPrecondition, trial_failure_));
   }
   void drop_version(const std::string& api_id) override { dropped_.push_back(api_id); }
+  /// "two PARTS" holds the jobs that the index of this test names; anything else is a model itself.
+  void unpack(ImportRequest request, std::function<void(Result<UnpackedResults>)> done) override {
+    const auto mapping = Mapping::map(request.file.get());
+    const std::string text(text_of(mapping->bytes()));
+    if (text == "no results") return done(invalid("the archive holds no results"));
+    const bool is_folder = text.starts_with("two ");
+    done(UnpackedResults{is_folder ? kTwoJobs : kOneModel,
+                         *sealed_memfd("p", bytes_of(is_folder ? text.substr(4) : ""))});
+  }
   void describe(std::vector<std::string> ids, std::function<void(std::vector<ServingState>)> done) override {
     std::vector<ServingState> states;
     for (const std::string& id : ids) {

@@ -1,10 +1,6 @@
 #include <condition_variable>
 #include <fstream>
-#include <future>
 #include <set>
-
-#include <gtest/gtest.h>
-#include <boost/json.hpp>
 
 #include "base/limits.h"
 #include "server/management/management_fixture.h"

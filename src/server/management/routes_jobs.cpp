@@ -24,28 +24,6 @@ struct Import {
 };
 using ImportPointer = std::shared_ptr<Import>;
 
-json::object job_json(const JobRecord& job) {
-  return {{"id", job.id},
-          {"project", job.project},
-          {"name", job.name},
-          {"file_name", job.file_name},
-          {"size_bytes", job.upload_bytes},
-          {"cost_parameter", job.cost_parameter},
-          {"kept", job.kept},
-          {"created", format_utc(job.created_us)}};
-}
-
-Result<UniqueFd> upload_of(ManagementRequest& request) {
-  if (request.body_memfd.valid()) return std::move(request.body_memfd);
-  if (request.body.empty()) return invalid("the body must be the model file, and it is empty");
-  return sealed_memfd("noren-upload", bytes_of(request.body));
-}
-
-std::string name_of_file(const std::string& file_name) {
-  const std::size_t dot = file_name.rfind('.');
-  return name_from(file_name.substr(0, dot == 0 ? std::string::npos : dot));
-}
-
 Result<ImportPointer> begin(const ExchangePointer& exchange, ImportRequest& request) {
   ASSIGN_OR_RETURN(const Query query,
                    parse_query(exchange->request.query, {"project", "name", "file_name", "input", "kept"}));
@@ -59,9 +37,7 @@ Result<ImportPointer> begin(const ExchangePointer& exchange, ImportRequest& requ
   job.kept = query_value(query, "kept", "true") != "false";
   TRY(check_name("the project's name", job.project));
   TRY(check_name("the name", job.name));
-  const auto [first, last] = query.equal_range("input");
-  for (auto it = first; it != last; ++it) request.input_rules.push_back(it->second);
-  if (request.input_rules.size() > kInputRulesCount) return invalid("too many input rules");
+  ASSIGN_OR_RETURN(request.input_rules, input_rules_of(query));
   ASSIGN_OR_RETURN(import->upload, upload_of(exchange->request));
   request.file_name = job.file_name;
   request.file = UniqueFd(::dup(import->upload.get()));
@@ -71,7 +47,7 @@ Result<ImportPointer> begin(const ExchangePointer& exchange, ImportRequest& requ
 
 void finish(const ManagementParts& parts, const Import& import, const Result<KeptFiles>& files) {
   Result<JobRecord> job = files.ok() ? parts.jobs.add(import.job, *files) : Result<JobRecord>(files.error());
-  if (files.ok() && !job.ok()) parts.jobs.release_blobs({files->upload_hash, files->package_hash});
+  if (files.ok() && !job.ok()) parts.jobs.release_blobs(files->blobs());
   parts.jobs.end_import();
   if (!job.ok()) return import.exchange->fail(job.error());
   json::object answer = job_json(*job);
@@ -86,6 +62,41 @@ void keep(const ManagementParts& parts, const ImportPointer& import) {
   });
 }
 
+}  // namespace
+
+json::object job_json(const JobRecord& job) {
+  json::object row = {{"id", job.id},
+                      {"project", job.project},
+                      {"name", job.name},
+                      {"file_name", job.file_name},
+                      {"size_bytes", job.upload_bytes},
+                      {"cost_parameter", job.cost_parameter},
+                      {"kept", job.kept},
+                      {"created", format_utc(job.created_us)}};
+  json::error_code failure;
+  if (!job.results.empty()) row["results"] = json::parse(job.results, failure);
+  return row;
+}
+
+Result<UniqueFd> upload_of(ManagementRequest& request) {
+  if (request.body_memfd.valid()) return std::move(request.body_memfd);
+  if (request.body.empty()) return invalid("the body must be the model file, and it is empty");
+  return sealed_memfd("noren-upload", bytes_of(request.body));
+}
+
+std::string name_of_file(const std::string& file_name) {
+  const std::size_t dot = file_name.rfind('.');
+  return name_from(file_name.substr(0, dot == 0 ? std::string::npos : dot));
+}
+
+Result<std::vector<std::string>> input_rules_of(const Query& query) {
+  std::vector<std::string> rules;
+  const auto [first, last] = query.equal_range("input");
+  for (auto it = first; it != last; ++it) rules.push_back(it->second);
+  if (rules.size() > kInputRulesCount) return invalid("too many input rules");
+  return rules;
+}
+
 Result<JobRecord> job_for(const ManagementParts& parts, const Exchange& exchange) {
   ASSIGN_OR_RETURN(JobRecord job, parts.jobs.find(exchange.path.at("id")));
   // Somebody else's job is, for those who may not see it, no job.
@@ -93,8 +104,6 @@ Result<JobRecord> job_for(const ManagementParts& parts, const Exchange& exchange
     return make_error(Code::kNotFound, "there is no job with this id");
   return job;
 }
-
-}  // namespace
 
 void create_job(const ManagementParts& parts, const ExchangePointer& exchange) {
   ImportRequest request;
@@ -117,11 +126,11 @@ void create_job(const ManagementParts& parts, const ExchangePointer& exchange) {
 }
 
 void list_jobs(const ManagementParts& parts, const ExchangePointer& exchange) {
-  const auto query = parse_query(exchange->request.query, {"limit", "before"});
+  const auto query = parse_query(exchange->request.query, {"limit", "before", "project"});
   if (!query.ok()) return exchange->fail(query.error());
   const auto page = page_of(*query);
   if (!page.ok()) return exchange->fail(page.error());
-  const auto jobs = parts.jobs.list(exchange->principal.owner_id, *page);
+  const auto jobs = parts.jobs.list(exchange->principal.owner_id, query_value(*query, "project", ""), *page);
   if (!jobs.ok()) return exchange->fail(jobs.error());
   json::array rows;
   for (const JobRecord& job : *jobs) rows.push_back(job_json(job));

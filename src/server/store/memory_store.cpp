@@ -17,6 +17,7 @@ struct Tables {
   std::vector<OwnerRecord> owners;
   std::vector<TokenRecord> tokens;
   std::vector<JobRecord> jobs;
+  std::vector<JobFileRecord> job_files;
   std::vector<StoredApi> apis;
   std::vector<VersionRecord> versions;
   std::vector<KeyRecord> keys;
@@ -101,10 +102,12 @@ class MemoryStore final : public Store {
   Result<std::optional<JobRecord>> find_job(const std::string& id) override {
     return find_row(t_.jobs, [&](const JobRecord& each) { return each.id == id; });
   }
-  Result<std::vector<JobRecord>> list_jobs(const std::string& owner_id, const Page& page) override {
+  Result<std::vector<JobRecord>> list_jobs(const std::string& owner_id, const std::string& project,
+                                           const Page& page) override {
     std::vector<JobRecord> all;
     for (auto it = t_.jobs.rbegin(); it != t_.jobs.rend(); ++it) {
       if (!owner_id.empty() && it->owner_id != owner_id) continue;
+      if (!project.empty() && it->project != project) continue;
       if (page.before_number != 0 && it->number >= page.before_number) continue;
       if (static_cast<std::int64_t>(all.size()) == page.limit_count) break;
       all.push_back(*it);
@@ -114,7 +117,38 @@ class MemoryStore final : public Store {
   }
   Status delete_job(const std::string& id) override {
     std::erase_if(t_.jobs, [&](const JobRecord& each) { return each.id == id; });
+    std::erase_if(t_.job_files, [&](const JobFileRecord& each) { return each.job_id == id; });
     return Ok{};
+  }
+  Status add_job_file(const JobFileRecord& file) override {
+    for (const auto& each : t_.job_files)
+      if (each.job_id == file.job_id && each.number == file.number) return exists();
+    t_.job_files.push_back(file);
+    return Ok{};
+  }
+  Result<std::vector<JobFileRecord>> list_job_files(const std::string& job_id) override {
+    std::vector<JobFileRecord> all;
+    for (const auto& each : t_.job_files)
+      if (each.job_id == job_id) all.push_back(each);
+    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
+    return all;
+  }
+  Result<std::vector<ProjectRow>> list_projects(const std::string& owner_id, const Page& page) override {
+    std::vector<ProjectRow> all;
+    for (auto it = t_.jobs.rbegin(); it != t_.jobs.rend(); ++it) {
+      if (it->owner_id != owner_id) continue;
+      auto row =
+          std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.name == it->project; });
+      if (row == all.end()) row = all.insert(row, {it->project, 0, it->number, it->created_us});
+      ++row->jobs_count;
+      row->newest_us = std::max(row->newest_us, it->created_us);
+    }
+    std::erase_if(all, [&](const ProjectRow& each) {
+      return page.before_number != 0 && each.newest_number >= page.before_number;
+    });
+    if (static_cast<std::int64_t>(all.size()) > page.limit_count)
+      all.resize(static_cast<std::size_t>(page.limit_count));
+    return all;
   }
   Result<bool> job_is_used(const std::string& id) override {
     return find_row(t_.versions, [&](const VersionRecord& each) { return each.job_id == id; }).has_value();
@@ -126,10 +160,10 @@ class MemoryStore final : public Store {
     return all;
   }
   Result<bool> blob_is_used(const std::string& name) override {
-    return find_row(
-               t_.jobs,
-               [&](const JobRecord& each) { return each.upload_hash == name || each.package_hash == name; })
-        .has_value();
+    const auto file = find_row(t_.job_files, [&](const auto& each) { return each.blob_hash == name; });
+    return file.has_value() || find_row(t_.jobs, [&](const JobRecord& each) {
+                                 return each.upload_hash == name || each.package_hash == name;
+                               }).has_value();
   }
 
   Result<std::uint32_t> add_api(const ApiRecord& api) override {

@@ -53,6 +53,7 @@ struct JobRecord {
   bool kept = false;
   WallUs created_us = 0;
   std::int64_t memory_bytes = 0;  ///< that a worker of it takes; 0: not known
+  std::string results;            ///< of an imported result folder: its summary (JSON); else empty
 };
 
 struct ApiRecord {

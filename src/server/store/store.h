@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "domain/instance_meter.h"
 #include "server/store/records.h"
+#include "server/store/result_records.h"
 
 namespace noren::server {
 
@@ -43,8 +44,15 @@ class Store {
   // Jobs.
   virtual Result<std::int64_t> add_job(const JobRecord& job) = 0;
   virtual Result<std::optional<JobRecord>> find_job(const std::string& id) = 0;
-  virtual Result<std::vector<JobRecord>> list_jobs(const std::string& owner_id, const Page& page) = 0;
+  /// Empty owner, empty project: of all.
+  virtual Result<std::vector<JobRecord>> list_jobs(const std::string& owner_id, const std::string& project,
+                                                   const Page& page) = 0;
+  /// Its files go with it.
   virtual Status delete_job(const std::string& id) = 0;
+  virtual Status add_job_file(const JobFileRecord& file) = 0;
+  virtual Result<std::vector<JobFileRecord>> list_job_files(const std::string& job_id) = 0;
+  /// Those with the newest job first; a page goes by the number of that job.
+  virtual Result<std::vector<ProjectRow>> list_projects(const std::string& owner_id, const Page& page) = 0;
   virtual Result<bool> job_is_used(const std::string& id) = 0;
   /// Jobs that publish made before `before_us` and that no version uses.
   virtual Result<std::vector<std::string>> unused_jobs(WallUs before_us) = 0;

@@ -7,6 +7,6 @@
 namespace noren::worker {
 
 /// Returns the exit status.
-int inspect(int socket, const InspectFile& inspect_file);
+int inspect(int socket, const SessionParts& parts);
 
 }  // namespace noren::worker

@@ -34,7 +34,7 @@ int live(Child child, const SessionParts& parts) {
     case link::ChildRole::kServe:
       return serve(child.socket.get(), MemoryMeter(std::move(child.statm), std::move(child.smaps_rollup)),
                    parts.open);
-    case link::ChildRole::kInspect: return inspect(child.socket.get(), parts.inspect);
+    case link::ChildRole::kInspect: return inspect(child.socket.get(), parts);
     case link::ChildRole::kProbe: return answer_probe(child.socket.get());
     default: return kExitBroken;
   }

@@ -21,9 +21,15 @@ struct Inspected {
 };
 using InspectFile = std::function<Result<Inspected>(ByteView file, const link::InspectRequest& request)>;
 
+/// Takes an archive of result folders apart: writes the parts one after the other, returns their index.
+using WritePart = std::function<Status(ByteView bytes)>;
+using UnpackFile = std::function<Result<std::string>(ByteView file, const link::InspectRequest& request,
+                                                     const WritePart& write)>;
+
 struct SessionParts {
   OpenServable open;
   InspectFile inspect;
+  UnpackFile unpack;
 };
 
 /// Runs until the server has what it wanted, or is gone. Returns the exit status: 0 where all went as asked.

@@ -128,6 +128,8 @@ Result<Apis::Removed> Apis::remove(const ApiRow& row, const std::function<Status
       ASSIGN_OR_RETURN(const auto job, store_.find_job(version.job_id));
       ASSIGN_OR_RETURN(const bool used, store_.job_is_used(version.job_id));
       if (!job || job->kept || used) continue;
+      ASSIGN_OR_RETURN(const std::vector<JobFileRecord> files, store_.list_job_files(job->id));
+      for (const JobFileRecord& file : files) removed.released_blobs.push_back(file.blob_hash);
       TRY(store_.delete_job(job->id));
       removed.released_blobs.insert(removed.released_blobs.end(), {job->upload_hash, job->package_hash});
     }

@@ -5,6 +5,12 @@
 
 namespace noren::server {
 
+std::vector<std::string> KeptFiles::blobs() const {
+  std::vector<std::string> names = {upload_hash, package_hash};
+  for (const JobFileRecord& file : files) names.push_back(file.blob_hash);
+  return names;
+}
+
 void Jobs::end_import() {
   CHECK(imports_count_ > 0);
   --imports_count_;
@@ -21,8 +27,27 @@ Result<KeptFiles> Jobs::keep_files(const UniqueFd& upload, const UniqueFd& packa
   return files;
 }
 
-Result<JobRecord> Jobs::add(const NewJob& job, const KeptFiles& files) {
-  CHECK(imports_count_ > 0);
+Result<std::vector<JobFileRecord>> Jobs::keep_parts(const UniqueFd& parts,
+                                                    const std::vector<PlannedFile>& files) {
+  std::vector<JobFileRecord> kept;
+  ASSIGN_OR_RETURN(const Mapping mapping, Mapping::map(parts.get()));
+  for (const PlannedFile& file : files) {
+    CHECK(file.offset <= mapping.bytes().size() && file.size_bytes <= mapping.bytes().size() - file.offset);
+    JobFileRecord record;
+    record.number = static_cast<std::int64_t>(kept.size()) + 1;
+    record.kind = file.kind;
+    record.name = file.name;
+    record.size_bytes = static_cast<std::int64_t>(file.size_bytes);
+    record.first_row = file.first_row;
+    record.rows_count = file.rows_count;
+    ASSIGN_OR_RETURN(record.blob_hash, blobs_.put(mapping.bytes().subspan(file.offset, file.size_bytes)));
+    kept.push_back(std::move(record));
+  }
+  return kept;
+}
+
+Result<JobRecord> Jobs::record_of(const ImportedJob& imported) const {
+  const NewJob& job = imported.job;
   ASSIGN_OR_RETURN(const DescriptionFacts facts, read_description(job.description));
   JobRecord record;
   record.id = random_id();
@@ -30,16 +55,40 @@ Result<JobRecord> Jobs::add(const NewJob& job, const KeptFiles& files) {
   record.project = job.project;
   record.name = job.name;
   record.file_name = job.file_name;
-  record.upload_hash = files.upload_hash;
-  record.package_hash = files.package_hash;
-  record.upload_bytes = files.upload_bytes;
+  record.upload_hash = imported.files.upload_hash;
+  record.package_hash = imported.files.package_hash;
+  record.upload_bytes = imported.files.upload_bytes;
   record.cost_parameter = facts.cost_parameter;
   record.memory_bytes = facts.memory_bytes;
   record.description = job.description;
   record.kept = job.kept;
   record.created_us = clock_.wall_us();
-  ASSIGN_OR_RETURN(record.number, store_.add_job(record));
+  record.results = job.results;
   return record;
+}
+
+Result<std::vector<JobRecord>> Jobs::add_all(
+    const std::vector<ImportedJob>& jobs, const std::function<Status(const std::vector<JobRecord>&)>& also) {
+  CHECK(imports_count_ > 0);
+  std::vector<JobRecord> records;
+  TRY(store_.transaction([&]() -> Status {
+    for (const ImportedJob& imported : jobs) {
+      ASSIGN_OR_RETURN(JobRecord record, record_of(imported));
+      ASSIGN_OR_RETURN(record.number, store_.add_job(record));
+      for (JobFileRecord file : imported.files.files) {
+        file.job_id = record.id;
+        TRY(store_.add_job_file(file));
+      }
+      records.push_back(std::move(record));
+    }
+    return also ? also(records) : Status(Ok{});
+  }));
+  return records;
+}
+
+Result<JobRecord> Jobs::add(const NewJob& job, const KeptFiles& files) {
+  ASSIGN_OR_RETURN(std::vector<JobRecord> records, add_all({{job, files}}, nullptr));
+  return std::move(records.front());
 }
 
 Result<JobRecord> Jobs::find(const std::string& id) {
@@ -48,20 +97,53 @@ Result<JobRecord> Jobs::find(const std::string& id) {
   return std::move(*job);
 }
 
-Result<std::vector<JobRecord>> Jobs::list(const std::string& owner_id, const Page& page) {
-  return store_.list_jobs(owner_id, page);
+Result<std::vector<JobRecord>> Jobs::list(const std::string& owner_id, const std::string& project,
+                                          const Page& page) {
+  return store_.list_jobs(owner_id, project, page);
+}
+
+Result<std::vector<JobFileRecord>> Jobs::files(const JobRecord& job) { return store_.list_job_files(job.id); }
+
+Status Jobs::take_out(const JobRecord& job, std::vector<std::string>& blobs) {
+  ASSIGN_OR_RETURN(const bool used, store_.job_is_used(job.id));
+  if (used)
+    return make_error(Code::kFailedPrecondition,
+                      "an API still uses the job '" + job.name + "': delete the API first");
+  ASSIGN_OR_RETURN(const std::vector<JobFileRecord> files, store_.list_job_files(job.id));
+  TRY(store_.delete_job(job.id));
+  blobs.insert(blobs.end(), {job.upload_hash, job.package_hash});
+  for (const JobFileRecord& file : files) blobs.push_back(file.blob_hash);
+  return Ok{};
 }
 
 Status Jobs::remove(const JobRecord& job, const std::function<Status()>& also) {
-  const Status removed = store_.transaction([&]() -> Status {
-    ASSIGN_OR_RETURN(const bool used, store_.job_is_used(job.id));
-    if (used)
-      return make_error(Code::kFailedPrecondition, "an API still uses this job: delete the API first");
-    TRY(store_.delete_job(job.id));
+  std::vector<std::string> blobs;
+  TRY(store_.transaction([&]() -> Status {
+    TRY(take_out(job, blobs));
     return also ? also() : Status(Ok{});
-  });
-  if (removed.ok()) release_blobs({job.upload_hash, job.package_hash});
-  return removed;
+  }));
+  release_blobs(blobs);
+  return Ok{};
+}
+
+Result<std::vector<ProjectRow>> Jobs::projects(const std::string& owner_id, const Page& page) {
+  return store_.list_projects(owner_id, page);
+}
+
+Result<std::int64_t> Jobs::remove_project(const std::string& owner_id, const std::string& project,
+                                          const std::function<Status()>& also) {
+  CHECK(!owner_id.empty() && !project.empty());
+  std::vector<std::string> blobs;
+  std::int64_t removed_count = 0;
+  TRY(store_.transaction([&]() -> Status {
+    ASSIGN_OR_RETURN(const auto jobs, store_.list_jobs(owner_id, project, {0, INT64_MAX}));
+    if (jobs.empty()) return make_error(Code::kNotFound, "there is no project with this name");
+    for (const JobRecord& job : jobs) TRY(take_out(job, blobs));
+    removed_count = static_cast<std::int64_t>(jobs.size());
+    return also ? also() : Status(Ok{});
+  }));
+  release_blobs(blobs);
+  return removed_count;
 }
 
 Status Jobs::remove_abandoned(WallUs before_us) {

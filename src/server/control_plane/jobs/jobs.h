@@ -32,6 +32,36 @@ Result<DescriptionFacts> read_description(const std::string& description);
 /// What callers of the model write and read. Errors as above.
 Result<ModelInterface> read_interface(const std::string& description);
 
+/// A part of an unpacked archive that is kept beside its job.
+struct PlannedFile {
+  std::string kind;
+  std::string name;
+  std::uint64_t offset = 0;
+  std::uint64_t size_bytes = 0;
+  std::int64_t first_row = 0;
+  std::int64_t rows_count = 0;
+};
+
+/// A job that an uploaded file holds, before its model was looked at.
+struct PlannedJob {
+  std::string name;     ///< one that check_name takes
+  std::string project;  ///< likewise, or empty
+  std::string model_name;
+  bool model_is_upload = false;  ///< else it is a part
+  std::uint64_t model_offset = 0;
+  std::uint64_t model_size_bytes = 0;
+  std::vector<PlannedFile> files;
+  std::string results;  ///< JSON
+};
+
+struct ImportPlan {
+  std::vector<PlannedJob> jobs;
+  std::vector<std::string> warnings;
+};
+/// Of the index that a worker made of an upload, with `parts_bytes` of parts. kInternal where it is none: it
+/// is not trusted.
+Result<ImportPlan> read_import_index(const std::string& index, std::uint64_t parts_bytes);
+
 struct NewJob {
   std::string owner_id;
   std::string project;
@@ -39,12 +69,21 @@ struct NewJob {
   std::string file_name;
   bool kept = false;
   std::string description;
+  std::string results;
 };
 
 struct KeptFiles {
   std::string upload_hash;
   std::string package_hash;
   std::int64_t upload_bytes = 0;
+  std::vector<JobFileRecord> files;
+
+  std::vector<std::string> blobs() const;
+};
+
+struct ImportedJob {
+  NewJob job;
+  KeptFiles files;
 };
 
 class Jobs {
@@ -57,13 +96,28 @@ class Jobs {
 
   /// Writes both files into the blob store. Takes long; on any thread, between begin_import and end_import.
   Result<KeptFiles> keep_files(const UniqueFd& upload, const UniqueFd& package);
+  /// The parts of one job, with blobs of their own. On any thread, like keep_files.
+  Result<std::vector<JobFileRecord>> keep_parts(const UniqueFd& parts, const std::vector<PlannedFile>& files);
   /// Between begin_import and end_import.
   Result<JobRecord> add(const NewJob& job, const KeptFiles& files);
+  /// All or none. `also` runs in the same transaction.
+  Result<std::vector<JobRecord>> add_all(const std::vector<ImportedJob>& jobs,
+                                         const std::function<Status(const std::vector<JobRecord>&)>& also);
 
   Result<JobRecord> find(const std::string& id);
-  Result<std::vector<JobRecord>> list(const std::string& owner_id, const Page& page);
+  Result<std::vector<JobRecord>> list(const std::string& owner_id, const std::string& project,
+                                      const Page& page);
+  Result<std::vector<JobFileRecord>> files(const JobRecord& job);
+  /// A blob's bytes. On any thread; belongs on the one for large files.
+  Result<UniqueFd> load(const std::string& blob_hash) const { return blobs_.load(blob_hash); }
   /// kFailedPrecondition where an API uses it. `also` runs in the same transaction.
   Status remove(const JobRecord& job, const std::function<Status()>& also = nullptr);
+
+  Result<std::vector<ProjectRow>> projects(const std::string& owner_id, const Page& page);
+  /// All jobs of one project, or none: kNotFound where it has none, kFailedPrecondition where an API uses
+  /// one. Returns how many they were.
+  Result<std::int64_t> remove_project(const std::string& owner_id, const std::string& project,
+                                      const std::function<Status()>& also = nullptr);
 
   /// Forgets jobs that a publish left behind before `before_us`.
   Status remove_abandoned(WallUs before_us);
@@ -73,6 +127,9 @@ class Jobs {
   Status remove_stray_blobs();
 
  private:
+  Result<JobRecord> record_of(const ImportedJob& imported) const;
+  /// In a transaction: the job's row goes, its blobs' names are added to `blobs`.
+  Status take_out(const JobRecord& job, std::vector<std::string>& blobs);
   void collect();
 
   Store& store_;

@@ -112,6 +112,89 @@ TEST(Description, TheInterfaceIsReadAndEverythingElseIsRefused) {
   }
 }
 
+constexpr const char* kIndex = R"({"jobs":[{"name":"a/b","project":"p:q","model":{"name":"results.nnp",
+  "offset":0,"size":5},"parts":[{"kind":"file","name":"log.txt","offset":5,"size":3},
+  {"kind":"rows","name":"t","offset":8,"size":2,"first_row":0,"rows":1}],"results":{"folder":"a"}}],
+  "warnings":["w"]})";
+
+TEST_F(JobsTest, PartsBecomeFilesThatGoWithTheirJob) {
+  const auto plan = read_import_index(kIndex, 10);
+  ASSERT_TRUE(plan.ok()) << describe(plan.error());
+  const PlannedJob& planned = plan->jobs[0];
+  jobs_.begin_import();
+  const auto upload = sealed_memfd("u", bytes_of("model")), package = sealed_memfd("p", bytes_of("package"));
+  auto files = jobs_.keep_files(*upload, *package);
+  const auto kept = jobs_.keep_parts(*sealed_memfd("x", bytes_of("modellogr1")), planned.files);
+  ASSERT_TRUE(kept.ok());
+  files->files = *kept;
+  const auto added =
+      jobs_.add_all({{{"o1", "p", "n", "n.nnp", true, kDescription, planned.results}, *files}}, nullptr);
+  ASSERT_TRUE(added.ok());
+  jobs_.end_import();
+  const JobRecord job = *jobs_.find(added->front().id);
+  EXPECT_EQ(job.results, R"({"folder":"a"})");
+  EXPECT_EQ(blobs_count(), 4u);
+  const auto rows = jobs_.files(job);
+  ASSERT_EQ(rows->size(), 2u);
+  EXPECT_EQ(text_of(Mapping::map(jobs_.load(rows->front().blob_hash)->get())->bytes()), "log");
+  EXPECT_EQ(rows->back().rows_count, 1);
+  ASSERT_TRUE(jobs_.remove_abandoned(1'000'000).ok());
+  EXPECT_EQ(blobs_count(), 4u);
+  ASSERT_TRUE(jobs_.remove(job).ok());
+  EXPECT_EQ(blobs_count(), 0u);
+}
+
+TEST_F(JobsTest, AProjectGoesWholeOrNotAtAll) {
+  const JobRecord one = import("upload", "package");
+  import("upload", "other");
+  const auto number = store_->add_api({0, "x", "o1", ExecutionType::kPerRequest, true, "{}", "v1", 1, 1});
+  ASSERT_TRUE(store_->add_version({*number, "v1", one.id, 1}).ok());
+  EXPECT_EQ(jobs_.remove_project("o1", "p").error().code, Code::kFailedPrecondition);
+  EXPECT_EQ(jobs_.list("o1", "p", {})->size(), 2u);
+  ASSERT_TRUE(store_->delete_api(*number, 2).ok());
+  EXPECT_EQ(jobs_.remove_project("o2", "p").error().code, Code::kNotFound);
+  EXPECT_EQ(*jobs_.remove_project("o1", "p"), 2);
+  EXPECT_EQ(jobs_.remove_project("o1", "p").error().code, Code::kNotFound);
+  EXPECT_EQ(blobs_count(), 0u);
+}
+
+TEST(ImportIndex, NamesAreMadeGoodAndEverythingElseMustBe) {
+  const auto plan = read_import_index(kIndex, 10);
+  ASSERT_TRUE(plan.ok());
+  EXPECT_EQ(plan->jobs[0].name, "a_b");
+  EXPECT_EQ(plan->jobs[0].project, "p_q");
+  EXPECT_EQ(plan->warnings, std::vector<std::string>{"w"});
+  const auto upload = read_import_index(
+      R"({"jobs":[{"name":"m","project":"","model":{"name":"m.nnp","upload":true},"parts":[],"results":{}}],
+        "warnings":[]})",
+      0);
+  ASSERT_TRUE(upload.ok());
+  EXPECT_TRUE(upload->jobs[0].model_is_upload);
+  EXPECT_EQ(upload->jobs[0].results, "");
+  EXPECT_EQ(upload->jobs[0].project, "");
+  EXPECT_EQ(read_import_index(kIndex, 9).error().code, Code::kInternal);  // a part lies outside
+  const std::string good = kIndex;
+  const auto spoiled = [&](const std::string& what, const std::string& with) {
+    std::string text = good;
+    return read_import_index(text.replace(text.find(what), what.size(), with), 10);
+  };
+  EXPECT_TRUE(spoiled("rows\":1", "rows\":2").ok());
+  for (const auto& [what, with] : std::vector<std::pair<std::string, std::string>>{
+           {"\"offset\":5", "\"offset\":-5"},
+           {"\"offset\":5", "\"offset\":18446744073709551615"},
+           {"\"size\":3", "\"size\":18446744073709551615"},
+           {"\"size\":3", "\"size\":1.5"},
+           {"\"kind\":\"file\"", "\"kind\":\"exe\""},
+           {"rows\":1", "rows\":99999999"},
+           {"{\"folder\":\"a\"}", "[]"},
+           {"[\"w\"]", "[1]"},
+           {"\"name\":\"a/b\",", ""},
+           {"{\"folder\":\"a\"}", "{\"folder\":\"" + std::string(40'000, 'a') + "\"}"}})
+    EXPECT_FALSE(spoiled(what, with).ok()) << what << " " << with;
+  for (const char* bad : {"", "[]", "{}", R"({"jobs":[],"warnings":[]})", R"({"jobs":[1],"warnings":[]})"})
+    EXPECT_FALSE(read_import_index(bad, 10).ok()) << bad;
+}
+
 TEST(Description, FactsAreReadAndEverythingElseIsRefused) {
   const auto facts = read_description(kDescription);
   ASSERT_TRUE(facts.ok());

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "base/limits.h"
+#include "base/result_limits.h"
 
 namespace noren::server {
 namespace {
@@ -27,7 +28,10 @@ void InspectingChild::begin(InspectSpec spec, UniqueFd output) {
   const std::int64_t deadline_ms = spec.deadline_ms > 0 ? spec.deadline_ms : limits::kInspectDeadlineMs;
   bounds_.cpu_limit_s = (deadline_ms + limits::kWorkerGraceMs) / 1'000 + 1;
   output_ = std::move(output);
-  link::InspectRequest request{std::move(spec.file_name), std::move(spec.input_rules), spec.list_layers};
+  const bool is_model = spec.task == InspectSpec::Task::kModel;
+  description_limit_bytes_ = is_model ? limits::kDescriptionBytes : limits::kImportIndexBytes;
+  link::InspectRequest request{std::move(spec.file_name), std::move(spec.input_rules), spec.list_layers,
+                               is_model ? link::InspectTask::kModel : link::InspectTask::kResults};
   stream().writer().add({.type = FrameType::kInspectOutput}, {}, output_.get());
   stream().writer().add({.type = FrameType::kInspect}, link::encode(request), std::move(spec.file));
   stream().flush_soon();
@@ -42,7 +46,7 @@ void InspectingChild::begin(InspectSpec spec, UniqueFd output) {
 
 Status InspectingChild::on_frame(link::Frame& frame, ByteView payload) {
   if (description_.has_value() || refusal_.has_value()) return link::broken_frame("more than one answer");
-  if (frame.header.type == FrameType::kInspected && payload.size() <= limits::kDescriptionBytes) {
+  if (frame.header.type == FrameType::kInspected && payload.size() <= description_limit_bytes_) {
     description_ = std::string(text_of(payload));
   } else if (frame.header.type == FrameType::kFailed && payload.size() <= limits::kDetailBytes) {
     const bool known = frame.header.code <= static_cast<std::uint32_t>(Code::kInternal);

@@ -7,6 +7,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include "base/limits.h"
 #include "server/instances/instance.h"
 #include "server/instances/local/local_child.h"
 
@@ -30,6 +31,7 @@ class InspectingChild final : public LocalChild {
   link::ForkRequest bounds_;
   boost::asio::steady_timer deadline_;
   UniqueFd output_;
+  std::size_t description_limit_bytes_ = limits::kDescriptionBytes;
   std::optional<std::string> description_;
   std::optional<Error> refusal_;
   bool overdue_ = false;

@@ -24,8 +24,12 @@ class SqlStore final : public Store {
 
   Result<std::int64_t> add_job(const JobRecord& job) override;
   Result<std::optional<JobRecord>> find_job(const std::string& id) override;
-  Result<std::vector<JobRecord>> list_jobs(const std::string& owner_id, const Page& page) override;
+  Result<std::vector<JobRecord>> list_jobs(const std::string& owner_id, const std::string& project,
+                                           const Page& page) override;
   Status delete_job(const std::string& id) override;
+  Status add_job_file(const JobFileRecord& file) override;
+  Result<std::vector<JobFileRecord>> list_job_files(const std::string& job_id) override;
+  Result<std::vector<ProjectRow>> list_projects(const std::string& owner_id, const Page& page) override;
   Result<bool> job_is_used(const std::string& id) override;
   Result<std::vector<std::string>> unused_jobs(WallUs before_us) override;
   Result<bool> blob_is_used(const std::string& name) override;

@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include "server/store/schema.h"
 #include "server/store/sqlite/sqlite_store.h"
 
 namespace noren::server {
@@ -76,17 +77,68 @@ TEST_P(StoreContract, TokensAreFoundByDigest) {
 TEST_P(StoreContract, JobsAreListedNewestFirstInPages) {
   for (const char* id : {"a", "b", "c"}) ASSERT_TRUE(store_->add_job(job(id)).ok());
   ASSERT_TRUE(store_->add_job(job("d", "o2")).ok());
-  const auto first = store_->list_jobs("o1", {0, 2});
+  const auto first = store_->list_jobs("o1", "", {0, 2});
   ASSERT_TRUE(first.ok());
   ASSERT_EQ(first->size(), 2u);
   EXPECT_EQ(first->front().id, "c");
   EXPECT_EQ(first->front().name, "名前 c");
   EXPECT_TRUE(first->front().description.empty());
-  const auto rest = store_->list_jobs("o1", {first->back().number, 2});
+  const auto rest = store_->list_jobs("o1", "", {first->back().number, 2});
   ASSERT_EQ(rest->size(), 1u);
   EXPECT_EQ(rest->front().id, "a");
-  EXPECT_EQ(store_->list_jobs("", {0, 100})->size(), 4u);
+  EXPECT_EQ(store_->list_jobs("", "", {0, 100})->size(), 4u);
   EXPECT_EQ((*store_->find_job("b"))->description, "{}");
+}
+
+TEST_P(StoreContract, AJobsResultsAreInListsAndItsFilesGoWithIt) {
+  JobRecord with_results = job("a");
+  with_results.results = "{\"epochs\":3}";
+  ASSERT_TRUE(store_->add_job(with_results).ok());
+  ASSERT_TRUE(store_->add_job(job("b")).ok());
+  ASSERT_TRUE(store_->add_job_file({"a", 2, "rows", "名.csv", "blob-2", 70, 10, 20}).ok());
+  ASSERT_TRUE(store_->add_job_file({"a", 1, "file", "log.txt", "blob-1", 7, 0, 0}).ok());
+  ASSERT_TRUE(store_->add_job_file({"b", 1, "file", "log.txt", "blob-1", 7, 0, 0}).ok());
+  EXPECT_EQ(store_->add_job_file({"a", 1, "file", "n", "b", 1, 0, 0}).error().code, Code::kAlreadyExists);
+  EXPECT_EQ((*store_->find_job("a"))->results, with_results.results);
+  EXPECT_EQ(store_->list_jobs("o1", "", {0, 10})->back().results, with_results.results);
+  EXPECT_EQ(store_->list_jobs("o1", "", {0, 10})->front().results, "");
+  const auto files = store_->list_job_files("a");
+  ASSERT_EQ(files->size(), 2U);
+  EXPECT_EQ(files->front().name, "log.txt");
+  EXPECT_EQ(files->back().kind, "rows");
+  EXPECT_EQ(files->back().name, "名.csv");
+  EXPECT_EQ(files->back().blob_hash, "blob-2");
+  EXPECT_EQ(files->back().size_bytes, 70);
+  EXPECT_EQ(files->back().first_row, 10);
+  EXPECT_EQ(files->back().rows_count, 20);
+  EXPECT_TRUE(*store_->blob_is_used("blob-2"));
+  ASSERT_TRUE(store_->delete_job("a").ok());
+  EXPECT_TRUE(store_->list_job_files("a")->empty());
+  EXPECT_FALSE(*store_->blob_is_used("blob-2"));
+  EXPECT_TRUE(*store_->blob_is_used("blob-1"));
+}
+
+TEST_P(StoreContract, ProjectsAreListedByTheirNewestJob) {
+  for (const auto& [id, owner, project] : {std::tuple("a", "o1", "iris"), std::tuple("b", "o1", "桜"),
+                                           std::tuple("c", "o1", "iris"), std::tuple("d", "o2", "桜")}) {
+    JobRecord made = job(id, owner);
+    made.project = project;
+    made.created_us = 100 + *id;
+    ASSERT_TRUE(store_->add_job(made).ok());
+  }
+  const auto all = store_->list_projects("o1", {0, 10});
+  ASSERT_EQ(all->size(), 2U);
+  EXPECT_EQ(all->front().name, "iris");
+  EXPECT_EQ(all->front().jobs_count, 2);
+  EXPECT_EQ(all->front().newest_us, 100 + 'c');
+  EXPECT_EQ(all->back().name, "桜");
+  EXPECT_EQ(all->back().jobs_count, 1);
+  EXPECT_EQ(store_->list_projects("o1", {0, 1})->size(), 1U);
+  EXPECT_EQ(store_->list_projects("o1", {all->front().newest_number, 10})->front().name, "桜");
+  const auto of_project = store_->list_jobs("o1", "iris", {0, 10});
+  ASSERT_EQ(of_project->size(), 2U);
+  EXPECT_EQ(of_project->front().id, "c");
+  EXPECT_TRUE(store_->list_jobs("o1", "none", {0, 10})->empty());
 }
 
 TEST_P(StoreContract, AJobsUseIsKnownByItsVersions) {
@@ -318,6 +370,25 @@ TEST_F(SqliteFile, WhatWasWrittenIsThereAfterReopeningAndPrivate) {
   auto store = open_sqlite_store(path_);
   ASSERT_TRUE(store.ok());
   EXPECT_EQ(**(*store)->find_meta("a"), "1");
+}
+
+TEST_F(SqliteFile, ADatabaseOfTheFirstSchemaIsBroughtForward) {
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &raw), SQLITE_OK);
+  const std::string first(schema_files().front().sql);
+  const std::string rows =
+      "CREATE TABLE schema_version (version BIGINT PRIMARY KEY); INSERT INTO schema_version VALUES (1);"
+      "INSERT INTO owners VALUES ('o', 'person', 'n', 'free', 'user', '', 1);"
+      "INSERT INTO jobs VALUES (1, 'j', 'o', 'p', 'n', 'f', 'u', 'k', 3, 4, '{}', 1, 5);";
+  ASSERT_EQ(sqlite3_exec(raw, (first + rows).c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(raw);
+  const auto store = open_sqlite_store(path_);
+  ASSERT_TRUE(store.ok()) << describe(store.error());
+  const auto job = *(*store)->find_job("j");
+  ASSERT_TRUE(job.has_value());
+  EXPECT_EQ(job->created_us, 5);
+  EXPECT_EQ(job->results, "");
+  EXPECT_TRUE((*store)->list_job_files("j")->empty());
 }
 
 TEST_F(SqliteFile, ANewerSchemaIsRefused) {

@@ -42,6 +42,10 @@ std::uint64_t declared_members_count(ByteView file) {
   return 0;
 }
 
+Error too_many_members(std::size_t limit_count) {
+  return make_error(Code::kTooLarge, "the archive has more than " + std::to_string(limit_count) + " members");
+}
+
 Error archive_error(int code) {
   switch (code) {
     case ZIP_ER_NOZIP:
@@ -158,7 +162,7 @@ Archive::Archive(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Archive::Archive(Archive&&) noexcept = default;
 Archive::~Archive() = default;
 
-Result<Archive> Archive::open(ByteView file) {
+Result<Archive> Archive::open(ByteView file, std::size_t members_limit_count) {
   if (file.empty()) return invalid("the file is empty");
   if (file.size() > limits::kModelFileBytes) {
     return make_error(Code::kTooLarge, "the file is larger than " +
@@ -166,10 +170,7 @@ Result<Archive> Archive::open(ByteView file) {
   }
   if (file.size() < 4 || file[0] != 'P' || file[1] != 'K')
     return invalid("the file is no zip archive (.nnp)");
-  if (declared_members_count(file) > limits::kArchiveMembersCount) {
-    return make_error(Code::kTooLarge, "the archive has more than " +
-                                           std::to_string(limits::kArchiveMembersCount) + " members");
-  }
+  if (declared_members_count(file) > members_limit_count) return too_many_members(members_limit_count);
   auto state = std::make_unique<State>();
   state->file = file;
   zip_error_t error;
@@ -185,17 +186,14 @@ Result<Archive> Archive::open(ByteView file) {
     return archive_error(code);
   }
   Archive archive(std::move(state));
-  TRY(archive.read_members());
+  TRY(archive.read_members(members_limit_count));
   return archive;
 }
 
-Status Archive::read_members() {
+Status Archive::read_members(std::size_t members_limit_count) {
   const zip_int64_t count = zip_get_num_entries(state_->archive, 0);
   if (count <= 0) return invalid("the archive is empty");
-  if (count > static_cast<zip_int64_t>(limits::kArchiveMembersCount)) {
-    return make_error(Code::kTooLarge, "the archive has more than " +
-                                           std::to_string(limits::kArchiveMembersCount) + " members");
-  }
+  if (count > static_cast<zip_int64_t>(members_limit_count)) return too_many_members(members_limit_count);
   std::set<std::string, std::less<>> names;
   for (zip_int64_t i = 0; i < count; ++i) {
     zip_stat_t entry;

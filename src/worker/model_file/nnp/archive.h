@@ -1,7 +1,7 @@
-// worker/model_file/nnp/archive.h - The zip archive of an .nnp: its members, read in bounded pieces.
-// Used by read_nnp() on its one thread. Never writes, never opens a file, never believes a declared size;
-// refuses encrypted members, names that leave the folder, and two members of one name. Private to this
-// folder.
+// worker/model_file/nnp/archive.h - A zip archive, an .nnp or one of result folders: its members, read in
+// bounded pieces. Used by read_nnp() and unpack_results() on their one thread. Never writes, never opens a
+// file, never believes a declared size; refuses encrypted members, names that leave the folder, and two
+// members of one name.
 #pragma once
 
 #include <cstddef>
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "base/result.h"
 
 namespace noren::worker::nnp {
@@ -43,7 +44,7 @@ struct ArchiveMember {
 class Archive {
  public:
   /// `file` must outlive the archive.
-  static Result<Archive> open(ByteView file);
+  static Result<Archive> open(ByteView file, std::size_t members_limit_count = limits::kArchiveMembersCount);
   Archive(Archive&&) noexcept;
   ~Archive();
 
@@ -59,7 +60,7 @@ class Archive {
  private:
   struct State;
   explicit Archive(std::unique_ptr<State> state);
-  Status read_members();
+  Status read_members(std::size_t members_limit_count);
   std::unique_ptr<State> state_;
   std::vector<ArchiveMember> members_;
 };

@@ -7,6 +7,7 @@
 #include "worker/engine/sample_inputs.h"
 #include "worker/import/import.h"
 #include "worker/protocol/classic/classic.h"
+#include "worker/results/results.h"
 
 namespace noren::worker {
 namespace {
@@ -102,8 +103,23 @@ Result<Inspected> inspect_model(ByteView file, const link::InspectRequest& reque
   return Inspected{std::move(imported.package), std::move(imported.description_json)};
 }
 
+class FunctionSink final : public PartSink {
+ public:
+  explicit FunctionSink(const WritePart& write) : write_(write) {}
+  Status write(ByteView bytes) override { return write_(bytes); }
+
+ private:
+  const WritePart& write_;
+};
+
+Result<std::string> unpack_archive(ByteView file, const link::InspectRequest& request,
+                                   const WritePart& write) {
+  FunctionSink sink(write);
+  return unpack_results(file, request.file_name, sink);
+}
+
 }  // namespace
 
-SessionParts model_parts() { return {open_model, inspect_model}; }
+SessionParts model_parts() { return {open_model, inspect_model, unpack_archive}; }
 
 }  // namespace noren::worker

@@ -1,0 +1,78 @@
+// Imports, and what they recorded.
+#include "server/management/management_fixture.h"
+
+namespace noren::server {
+namespace {
+
+std::string two_jobs(const std::string& second = "end") {
+  return "two model{\"series\":[]}{\"columns\":[]}[1]\n[2]\n[3]\n" + second;
+}
+
+TEST_F(ManagementTest, AResultFolderBecomesAProjectWithItsJobs) {
+  const Answer answer = call("POST", "imports?file_name=p.files.zip", two_jobs());
+  ASSERT_EQ(answer.status, 201) << json::serialize(answer.body);
+  EXPECT_EQ(answer.text("project"), "p");
+  ASSERT_EQ(answer.body.at("jobs").as_array().size(), 2u);
+  const json::value& job = answer.body.at("jobs").at(0);
+  EXPECT_EQ(job.at("results").at("folder").as_string(), "one");
+  EXPECT_TRUE(job.at("kept").as_bool());
+  EXPECT_EQ(answer.body.at("warnings").at(0).as_string(), "said");
+  const std::string id(job.at("id").as_string()), path = "jobs/" + id;
+  EXPECT_TRUE(call("GET", path + "/curves").body.at("series").as_array().empty());
+  EXPECT_EQ(call("GET", path + "/confusion").status, 404);
+  const Answer rows = call("GET", path + "/evaluation?offset=1&limit=2");
+  EXPECT_EQ(json::serialize(rows.body), R"({"columns":[],"total":3,"offset":1,"rows":[[2],[3]]})");
+  EXPECT_EQ(json::serialize(call("GET", path + "/evaluation?offset=7").body.at("rows")), "[]");
+  for (const char* bad : {"?offset=-1", "?limit=0", "?limit=1001", "?page=1"})
+    EXPECT_EQ(call("GET", path + "/evaluation" + bad).status, 400) << bad;
+  EXPECT_EQ(call("GET", path + "/files").body.at("files").as_array().size(), 2u);
+  EXPECT_EQ(call("GET", path + "/files/none").status, 404);
+  EXPECT_EQ(call("GET", "projects").body.at("projects").at(0).at("jobs").as_int64(), 2);
+  EXPECT_EQ(call("GET", "jobs?project=p").body.at("jobs").as_array().size(), 2u);
+  EXPECT_TRUE(call("GET", "jobs?project=q").body.at("jobs").as_array().empty());
+  EXPECT_EQ(store_->list_audit(1)->front().action, "job.import");
+}
+
+TEST_F(ManagementTest, AFileOfAJobComesAsItWas) {
+  const Answer imported = call("POST", "imports?file_name=p.zip", two_jobs());
+  const std::string path = "jobs/" + std::string(imported.body.at("jobs").at(0).at("id").as_string());
+  std::promise<ManagementResponse> promise;
+  service_->handle(request("GET", path + "/files/log.txt"),
+                   [&](ManagementResponse response) { promise.set_value(std::move(response)); });
+  const ManagementResponse file = promise.get_future().get();
+  EXPECT_EQ(file.status, 200);
+  EXPECT_EQ(file.body, "model");
+  EXPECT_EQ(file.content_type, "application/octet-stream");
+}
+
+TEST_F(ManagementTest, AJobThatFailsIsLeftOutOfManyAndRefusedAlone) {
+  const Answer answer = call("POST", "imports", two_jobs("bad"));
+  ASSERT_EQ(answer.status, 201);
+  EXPECT_EQ(answer.body.at("jobs").as_array().size(), 1u);
+  EXPECT_EQ(answer.body.at("warnings").at(1).as_string(), "left out: 'two': bad.nnp: no network is in it");
+  const Answer alone = call("POST", "imports?file_name=bad.nnp", "bad");
+  EXPECT_EQ(alone.status, 422);
+  EXPECT_EQ(call("POST", "imports", "no results").status, 400);
+  EXPECT_EQ(call("POST", "imports?name=n", two_jobs()).status, 400);
+  EXPECT_EQ(call("POST", "imports?project=a/b", "model").status, 400);
+  EXPECT_EQ(call("POST", "imports").status, 400);
+  EXPECT_EQ(call("GET", "jobs").body.at("jobs").as_array().size(), 1u);
+}
+
+TEST_F(ManagementTest, AnImportedJobIsPublishedAndStays) {
+  const Answer imported = call("POST", "imports?project=q&name=n&file_name=m.nnp", "model");
+  ASSERT_EQ(imported.status, 201);
+  const std::string id(imported.body.at("jobs").at(0).at("id").as_string());
+  const Answer api = call("POST", "apis", R"({"job":")" + id + "\"}");
+  EXPECT_EQ(api.text("project") + "/" + api.text("name"), "q/n");
+  EXPECT_EQ(call("DELETE", "projects/q").status, 409);
+  EXPECT_EQ(call("DELETE", "apis/" + api.text("id")).status, 200);
+  EXPECT_EQ(call("GET", "jobs/" + id).status, 200);
+  EXPECT_EQ(call_as_user("DELETE", "projects/q").status, 404);
+  EXPECT_EQ(call("DELETE", "projects/q").body.at("jobs").as_int64(), 1);
+  EXPECT_EQ(call("GET", "jobs/" + id).status, 404);
+  EXPECT_TRUE(blobs_.list()->empty());
+}
+
+}  // namespace
+}  // namespace noren::server
