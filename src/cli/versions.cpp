@@ -38,7 +38,7 @@ Status replace(const Session& session, const Common& common, const PublishOption
   const auto api = session.ask("POST", "apis/" + encoded(options.replace) + "/versions", body);
   if (!api.ok()) {
     // Nobody asked for the job by itself. The server forgets it after a while where this fails.
-    static_cast<void>(session.ask("DELETE", "jobs/" + encoded(job_id)).ok());
+    if (options.job.empty()) static_cast<void>(session.ask("DELETE", "jobs/" + encoded(job_id)).ok());
     return api.error();
   }
   show_switch(*api, common.form);
