@@ -86,7 +86,7 @@ void serve(std::string_view words) {
   Auditor auditor;
   InstanceSpec spec;
   spec.package = std::make_shared<UniqueFd>(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  const auto child = std::make_shared<ServingChild>(1, spec, 0, auditor);
+  const auto child = std::make_shared<ServingChild>(1, spec, LocalHostOptions(), auditor);
   stage.attach(child);
   child->load(spec);
   RequestBody body;
