@@ -13,7 +13,9 @@ files.
 import io
 import json
 import pathlib
+import struct
 import zipfile
+import zlib
 
 import nnabla as nn
 import nnabla.functions as F
@@ -142,6 +144,17 @@ def make(name, network, shape, rows, labels, epochs):
     return entry, held
 
 
+def png_of(grey, side):
+    """A grey picture of side x side as PNG, the values untouched."""
+    def chunk(kind, content):
+        check = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+    rows = b"".join(b"\0" + grey[start:start + side] for start in range(0, len(grey), side))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
 def main():
     iris = load_iris()
     measures = iris.data.astype(np.float32)
@@ -154,6 +167,8 @@ def main():
     pictures = (grey / 255).astype(np.float32)[:, None]
     digits_entry, held = make("digits", digits_network, (1, 8, 8), pictures, digits.target, epochs=30)
     digits_entry.update(type="png", grey_rows=[bytes(g.astype(np.uint8).ravel()).hex() for g in grey[held]])
+    three = grey[held][digits_entry["predicted"].index(3)]
+    (HERE / "three.png").write_bytes(png_of(three.astype(np.uint8).tobytes(), 8))
     text = json.dumps({"iris": iris_entry, "digits": digits_entry}, separators=(",", ":"))
     (HERE / "samples.json").write_text(text.replace('],"', '],\n"') + "\n")
 

@@ -47,3 +47,10 @@ def test_accuracy_is_what_training_measured(server, samples, name):
     assert all(math.isclose(sum(answer), 1, abs_tol=1e-5) for answer in answers)
     assert answers[0] == pytest.approx(sample["first_answer"], rel=1e-4, abs=1e-6)
     server.cli("delete", api["id"], "--yes")
+
+
+def test_the_readmes_picture_is_a_three(server, samples):
+    api = server.publish(samples / "digits.nnp")
+    values = values_of(server.cli("call", api["id"], f"x=@{samples}/three.png", "--json"))
+    assert values.index(max(values)) == 3
+    server.cli("delete", api["id"], "--yes")
