@@ -283,6 +283,10 @@ Status ClassicParser::State::read_root(json::document& document, ClassicRequest&
 }
 
 Result<ClassicRequest> ClassicParser::State::parse(ByteView body) {
+  // Editors put a byte order mark before a data.json that curl then sends as it is.
+  constexpr std::uint8_t kMark[] = {0xef, 0xbb, 0xbf};
+  if (body.size() >= sizeof kMark && std::equal(std::begin(kMark), std::end(kMark), body.begin()))
+    body = body.subspan(sizeof kMark);
   json::document document;
   const auto error = parser
                          .iterate(reinterpret_cast<const char*>(body.data()), body.size(),

@@ -277,6 +277,9 @@ TEST(ClassicRequest, BodiesThatAreNoJson) {
   const std::string good = body_of(entry("x", "1"));
   ASSERT_TRUE(parse(model, good).ok());
   ASSERT_TRUE(parse(model, " \r\n\t" + good + " \n").ok());
+  ASSERT_TRUE(parse(model, "\xef\xbb\xbf" + good).ok());
+  EXPECT_NE(refusal(model, "\xef\xbb" + good), "taken");
+  EXPECT_NE(refusal(model, "\xef\xbb\xbf"), "taken");
   for (std::size_t size = 0; size < good.size(); ++size)
     EXPECT_NE(refusal(model, good.substr(0, size)), "taken") << size;
   for (const std::string& body :
