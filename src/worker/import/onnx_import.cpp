@@ -7,6 +7,7 @@
 
 #include "worker/import/image_metadata.h"
 #include "worker/import/input_rule.h"
+#include "worker/import/port_description.h"
 
 namespace noren::worker {
 namespace {
@@ -105,7 +106,12 @@ Status apply_rules(const std::vector<std::string>& rules, OnnxSignature& result)
     const Shape sample = sample_shape(*found);
     found->image = {.layout = image_layout_of(sample), .normalize = false};
     found->sound = {.layout = sound_layout_of(sample)};
-    TRY(apply_input_rule(rule, std::string_view(rule).substr(equals + 1), *found));
+    const std::string_view text = std::string_view(rule).substr(equals + 1);
+    TRY(apply_input_rule(rule, text, *found));
+    const bool is_sound = text.starts_with("audio");
+    if ((is_sound ? sound_text(*found) : picture_text(*found)).empty())
+      return invalid("input rule '" + rule + "': no " + (is_sound ? "sound" : "picture") +
+                     " becomes an input of this shape");
     result.rule_sources[name] = "--input";
   }
   return Ok{};

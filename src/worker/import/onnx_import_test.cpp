@@ -117,6 +117,7 @@ TEST(OnnxImport, RulesThatDoNotFitAreRefused) {
   EXPECT_THAT(refusal({3, 4, 4}, "x=image:size=4"), HasSubstr("HEIGHTxWIDTH"));
   EXPECT_THAT(refusal({3, 4, 4}, "x=image:size=0x4"), HasSubstr("HEIGHTxWIDTH"));
   EXPECT_THAT(refusal({3}, "x=audio:rgb"), HasSubstr("'rgb' is neither a word"));
+  EXPECT_THAT(refusal({3, 8, 8}, "x=audio:unit"), HasSubstr("no sound becomes an input of this shape"));
   EXPECT_FALSE(signature_of_onnx(file_of({port("x", {3})}), {"x=image", "x=image"}).ok()) << "two rules";
 }
 
