@@ -190,7 +190,7 @@ Result<OnnxFile> read_onnx(ByteView bytes) {
   }
   onnx::ModelProto model;
   if (!model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return invalid("the file is no ONNX model, or it is damaged or cut off");
+    return invalid("the file is neither an .nnp archive nor an ONNX model, or it is damaged or cut off");
   }
   if (!model.has_graph()) return invalid("the file is no ONNX model: it has no graph");
   OnnxFile file;
