@@ -187,3 +187,13 @@ def test_many_small_chunks_are_cut_short(server, api):
             raw(server, head.encode() + b"1\r\n \r\n" * 60_000 + b"0\r\n\r\n") == 400
         )  # a body of blanks: no JSON
         assert raw(server, head.encode() + b"ffffffffffffffff1\r\n") == 400
+
+
+def test_an_upload_that_is_too_large_is_a_problem_like_others(server):
+    head = (f"POST /v1/management/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.token}\r\n"
+            f"Content-Length: {3 << 30}\r\nExpect: 100-continue\r\n\r\n")
+    with socket.create_connection(server.url.removeprefix("http://").split(":"), timeout=30) as connection:
+        connection.sendall(head.encode())
+        answer = connection.recv(65536).decode()
+    assert answer.startswith("HTTP/1.1 413 ") and "application/problem+json" in answer, answer
+    assert json.loads(answer.split("\r\n\r\n", 1)[1])["code"] == "too_large"

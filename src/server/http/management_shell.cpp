@@ -2,6 +2,9 @@
 
 #include <functional>
 
+#include <fmt/format.h>
+
+#include "base/limits.h"
 #include "server/http/answers.h"
 
 namespace noren::server {
@@ -101,11 +104,12 @@ Answer answer_of(ManagementResponse response) {
   return answer;
 }
 
-Answer refused_upload(BodyFailure failure) {
-  if (failure == BodyFailure::kTooLarge) return text_answer(413, "The request body is too large");
-  Answer answer = text_answer(429, "Too many uploads at the same time");
-  answer.header_lines = "Retry-After: 5\r\n";
-  return answer;
+Error refused_upload(BodyFailure failure) {
+  return failure == BodyFailure::kTooLarge
+             ? make_error(Code::kTooLarge,
+                          fmt::format("the file is larger than a model file may be ({} bytes)",
+                                      limits::kModelFileBytes))
+             : make_error(Code::kExhausted, "too many uploads at the same time: try again in a moment");
 }
 
 }  // namespace
@@ -131,7 +135,9 @@ RequestTask serve_management(Exchange& exchange, ManagementShellParts parts) {
   }
   BodyResult received = co_await exchange.receive_body({limits::kModelFileBytes, &parts.uploads});
   if (const auto* failure = std::get_if<BodyFailure>(&received)) {
-    co_await exchange.send(refused_upload(*failure));
+    Answer answer = answer_of(problem(refused_upload(*failure), request.request_id));
+    answer.content_type = "application/problem+json";
+    co_await exchange.send(std::move(answer));
     co_return;
   }
   auto& body = std::get<RequestBody>(received);

@@ -59,8 +59,6 @@ void replace_version(const ManagementParts& parts, const ExchangePointer& exchan
 void roll_back(const ManagementParts& parts, const ExchangePointer& exchange);
 void list_usage(const ManagementParts& parts, const ExchangePointer& exchange);
 
-ManagementResponse problem(const Error& error, const std::string& request_id);
-
 /// Names and values of a query, decoded; names may repeat. kInvalidArgument for one that is not in `known` or
 /// is badly encoded.
 using Query = std::multimap<std::string, std::string>;

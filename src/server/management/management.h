@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "base/secret.h"
 #include "base/unique_fd.h"
 
@@ -35,6 +36,9 @@ struct ManagementResponse {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
 };
+
+/// An error as a caller gets it: problem+json, with the status that belongs to its code.
+ManagementResponse problem(const Error& error, const std::string& request_id);
 
 class ManagementService {
  public:
