@@ -246,6 +246,9 @@ Status run_server(const Settings& settings) {
   configure_log(log_level_of(settings.log_level),
                 settings.log_format == "json" ? LogFormat::kJson : LogFormat::kText);
   prepare_process();
+  if (const std::string reason = gpu_unavailable_reason(settings.gpu_runtime);
+      !settings.gpu_runtime.empty() && !reason.empty())
+    log(LogLevel::kWarning, "gpu.unavailable", {{"reason", reason}});
   ASSIGN_OR_RETURN(const std::unique_ptr<Foundation> base, lay_foundation(settings));
   ServerProcess process(settings, *base);
   TRY(process.open());

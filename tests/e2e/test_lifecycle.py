@@ -280,3 +280,7 @@ def test_instance_seconds_survive_a_kill(start_server, samples):
     assert sum(day["cpu_instance_seconds"] for day in usage["days"]) == end
     assert server.cli("show", api["id"], "--json")["cpu_instance_seconds"] == end
     assert seconds(per_request) == 0
+
+
+def test_a_gpu_runtime_that_is_not_there_is_logged(start_server):
+    assert "gpu.unavailable" in start_server("--gpu-runtime", "/nowhere").log()
