@@ -6,6 +6,7 @@
 
 #include "app/server_process.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/unique_fd.h"
 #include "cli/cli.h"
 #include "server/config/options.h"
@@ -31,12 +32,10 @@ Status serve(const std::string& config_path, const std::vector<std::pair<std::st
 }
 
 Result<std::string> inspect(const cli::InspectRequest& request) {
+  configure_log(LogLevel::kWarning, LogFormat::kText);  // a person looks at a file: no server's chatter
   const UniqueFd file(::open(request.path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.valid()) return system_error(Code::kInvalidArgument, "can't read " + request.path, "open");
   ASSIGN_OR_RETURN(const Mapping mapping, Mapping::map(file.get()));
-  if (mapping.bytes().size() > limits::kModelFileBytes)
-    return make_error(Code::kTooLarge, fmt::format("{} is larger than a model file may be ({} bytes)",
-                                                   request.path, limits::kModelFileBytes));
   server::InspectSpec spec;
   ASSIGN_OR_RETURN(spec.file, sealed_memfd("noren-upload", mapping.bytes()));
   spec.file_name = request.path.substr(request.path.rfind('/') + 1);

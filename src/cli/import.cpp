@@ -101,8 +101,8 @@ Status import(const Hooks& hooks, const Common& common, const ImportOptions& opt
   const fs::path path = meant_path(options.path);
   std::error_code failure;
   const bool is_folder = fs::is_directory(path, failure);
-  if (!is_folder && !fs::is_regular_file(path, failure))
-    return invalid(fmt::format("there is no file or folder {}", options.path));
+  if (!fs::exists(path, failure)) return invalid(fmt::format("there is no file or folder {}", options.path));
+  if (!is_folder) TRY(check_model_file(path.string()));
   ASSIGN_OR_RETURN(const Session session, Session::find(hooks, common.where));
   std::optional<ArchiveWriter> archive;
   if (is_folder) {

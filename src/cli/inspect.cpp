@@ -1,6 +1,4 @@
 // noren inspect: what a model file is, without a server.
-#include <filesystem>
-
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
@@ -104,9 +102,7 @@ void print_model(const json::object& model) {
 }  // namespace
 
 Status inspect(const Hooks& hooks, const Common& common, const InspectOptions& options) {
-  std::error_code failure;
-  if (!std::filesystem::is_regular_file(options.file, failure))
-    return invalid(fmt::format("there is no file {}", options.file));
+  TRY(check_model_file(options.file));
   const auto layers = options.layers ? InspectRequest::Layers::kList : InspectRequest::Layers::kOmit;
   ASSIGN_OR_RETURN(const std::string description, hooks.inspect({options.file, options.input_rules, layers}));
   json::error_code broken;

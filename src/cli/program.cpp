@@ -24,6 +24,27 @@ constexpr const char* kFooter =
     "full;\n"
     "12 took too long; 13 no server, or not right now; 63 a fault of noren itself.";
 
+/// What an option is given, and no more: what it can't stand beside is said when somebody tries.
+class HelpFormatter : public CLI::Formatter {
+  std::string make_option_opts(const CLI::Option* option) const override {
+    std::string kind = option->get_type_size() == 0 ? "" : option->get_type_name();
+    for (const char* check : {":{", ":INT in"}) kind = kind.substr(0, kind.find(check));
+    if (!kind.empty()) kind.insert(0, " ");
+    return kind + (option->get_expected_max() == CLI::detail::expected_max_vector_size ? " ..." : "");
+  }
+};
+
+/// What is wrong with a command line, in the order in which it was typed.
+std::string fault_of(const CLI::App& app, const CLI::ParseError& failure, const std::string& first) {
+  const std::vector<CLI::App*> verbs = app.get_subcommands();
+  if (verbs.empty())
+    return first.empty() ? "give a verb; noren --help lists them"
+                         : fmt::format("there is no verb '{}'; noren --help lists them", first);
+  if (dynamic_cast<const CLI::ExtrasError*>(&failure) == nullptr) return failure.what();
+  return fmt::format("not understood: {}; noren {} --help lists what there is",
+                     fmt::join(app.remaining(true), " "), verbs.front()->get_name());
+}
+
 struct Program {
   explicit Program(const Hooks& given) : hooks(given) {}
 
@@ -191,7 +212,9 @@ struct Program {
 
   void add_apis() {
     CLI::App* verb = add_server_verb("list", "List what is published, newest first");
-    verb->add_option("--limit", list_options.limit_count, "At most so many")->check(CLI::Range(1, 1'000'000));
+    verb->add_option("--limit", list_options.limit_count, "At most so many")
+        ->check(CLI::Range(1, 1'000'000))
+        ->type_name("N");
     runs(verb, list, list_options);
     for (const auto& [name, help, function] :
          {std::tuple("show", "Show an API: URL, key, state, what it has served", &show),
@@ -208,8 +231,8 @@ struct Program {
     add_switch(change, "--keep-output-names", update_options.settings.keep_output_names,
                "Whether to answer with the model's own output names (y' stays y')");
     runs(change, update, update_options);
-    CLI::App* removal =
-        add_server_verb("delete", "Delete an API, its keys, and the model if only it used it; or a job");
+    CLI::App* removal = add_server_verb(
+        "delete", "Delete an API, its keys, and the model if nothing else uses it; or a job or project");
     removal->add_option("id", delete_options.id, "The API's id")->type_name("ID");
     removal->add_option("--job", delete_options.job, "In its place: an imported job that no API uses")
         ->type_name("ID");
@@ -237,25 +260,33 @@ struct Program {
     CLI::App* list_verb = add_server_verb("jobs", "List what is imported, newest first");
     list_verb->add_option("--project", jobs_options.project, "Of this project only")->type_name("P");
     list_verb->add_option("--limit", jobs_options.limit_count, "At most so many")
-        ->check(CLI::Range(1, 1'000'000));
+        ->check(CLI::Range(1, 1'000'000))
+        ->type_name("N");
     runs(list_verb, jobs, jobs_options);
     CLI::App* verb = add_server_verb("job", "Show an imported job and what its training recorded");
     JobOptions& o = job_options;
     verb->add_option("id", o.id, "The job's id")->required()->type_name("ID");
     using Part = JobOptions::Part;
+    std::vector<CLI::Option*> parts;  // one at a time
     for (const auto& [name, help, part] :
          {std::tuple("--curves", "The learning curves, epoch by epoch", Part::kCurves),
           std::tuple("--evaluation", "Rows of the evaluation", Part::kEvaluation),
           std::tuple("--confusion", "The confusion matrices with their measures", Part::kConfusion),
           std::tuple("--files", "The files that came with it", Part::kFiles)})
-      verb->add_flag_callback(
-          name, [&o, part = part] { o.part = part; }, help);
+      parts.push_back(verb->add_flag_callback(
+          name, [&o, part = part] { o.part = part; }, help));
     verb->add_option("--from", o.first_row, "First row of --evaluation, from 0")
-        ->check(CLI::Range(0, 1'000'000));
-    verb->add_option("--rows", o.rows_count, "How many rows of --evaluation")->check(CLI::Range(1, 1'000));
-    verb->add_option("--save", o.file, "Save this one of --files")
-        ->type_name("NAME")
-        ->each([&o](const std::string&) { o.part = Part::kSave; });
+        ->check(CLI::Range(0, 1'000'000))
+        ->type_name("N");
+    verb->add_option("--rows", o.rows_count, "How many rows of --evaluation")
+        ->check(CLI::Range(1, 1'000))
+        ->type_name("N");
+    parts.push_back(verb->add_option("--save", o.file, "Save this one of --files")
+                        ->type_name("NAME")
+                        ->each([&o](const std::string&) { o.part = Part::kSave; }));
+    for (CLI::Option* one : parts)
+      for (CLI::Option* other : parts)
+        if (one != other) one->excludes(other);
     verb->add_option("--to", o.target, "Where --save puts it (else under its own name)")->type_name("FILE");
     runs(verb, job, o);
   }
@@ -293,6 +324,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
   Program program(hooks);
   CLI::App& app = program.app;
   app.set_help_flag("-h,--help", "Show this text");
+  app.formatter(std::make_shared<HelpFormatter>());
   app.set_version_flag("--version", "noren " + hooks.version);
   app.footer(kFooter);
   app.require_subcommand(1);
@@ -309,7 +341,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& failure) {
-    remark(failure.what());
+    remark(fault_of(app, failure, argc > 1 ? argv[1] : ""));
     return exit_status_of(Code::kInvalidArgument);
   }
   const Status done = program.chosen();

@@ -33,10 +33,8 @@ Result<json::object> job_to_publish(const Session& session, const PublishOptions
 }
 
 Status check_source(const PublishOptions& options) {
-  std::error_code failure;
   if (options.file.empty() == options.job.empty()) return invalid("give one of: FILE, --job ID");
-  if (options.job.empty() && !std::filesystem::is_regular_file(options.file, failure))
-    return invalid(fmt::format("there is no file {}", options.file));
+  if (options.job.empty()) TRY(check_model_file(options.file));
   if (!options.job.empty() &&
       !(options.project.empty() && options.name.empty() && options.input_rules.empty()))
     return invalid("--project, --name and --input belong to a FILE: a job has its own");

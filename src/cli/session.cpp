@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include "base/limits.h"
+
 namespace noren::cli {
 namespace {
 
@@ -132,6 +134,21 @@ Result<std::string> Session::load(const std::string& path) const {
   if (answer.status == 200) return std::move(answer.body);
   const auto refusal = object_of(answer);
   return refusal.ok() ? internal("an answer that is neither a file nor a refusal") : refusal.error();
+}
+
+Status check_model_file(const std::string& path) {
+  std::error_code failure;
+  if (std::filesystem::is_directory(path, failure))
+    return invalid(fmt::format("{} is a folder; noren import takes folders of results", path));
+  if (!std::filesystem::is_regular_file(path, failure))
+    return invalid(fmt::format("there is no file {}", path));
+  const std::uintmax_t size_bytes = std::filesystem::file_size(path, failure);
+  if (failure) return invalid(fmt::format("can't read {}: {}", path, failure.message()));
+  if (size_bytes == 0) return invalid(fmt::format("{} is empty", path));
+  if (size_bytes > limits::kModelFileBytes)
+    return make_error(Code::kTooLarge, fmt::format("{} is larger than a model file may be ({} bytes)", path,
+                                                   limits::kModelFileBytes));
+  return Ok{};
 }
 
 std::string encoded(std::string_view text) {

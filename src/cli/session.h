@@ -38,6 +38,9 @@ class Session {
   std::string certificate_authority_;
 };
 
+/// Nothing to say where this can be a model's file (or an archive of results), by its place and size alone.
+Status check_model_file(const std::string& path);
+
 /// Percent-encodes a part of a path or query.
 std::string encoded(std::string_view text);
 

@@ -53,7 +53,8 @@ Status add_number(const std::string& text, std::string_view option, std::string_
     return Ok{};
   }
   const auto number = number_with_unit(text, units);
-  if (!number) return invalid(fmt::format("{} '{}' is nothing like {}", option, text, example));
+  if (!number)
+    return invalid(fmt::format("{}: '{}' is not understood; write it like {}", option, text, example));
   body[member] = *number;
   return Ok{};
 }

@@ -119,12 +119,41 @@ def test_inspect_needs_no_server(samples):
     assert missing.returncode == 2 and "none.nnp" in missing.stderr
 
 
+@pytest.mark.parametrize("verb", ["publish", "inspect", "import"])
+def test_what_can_be_no_model_file_is_told_before_it_is_sent(verb, tmp_path):
+    (tmp_path / "empty.nnp").touch()
+    with open(tmp_path / "huge.nnp", "wb") as huge:
+        huge.truncate(3 << 30)
+    for name, status, words in (("none.nnp", 2, "no file"), ("empty.nnp", 2, "empty"),
+                                ("huge.nnp", 10, "larger")):
+        done = noren(verb, tmp_path / name)
+        assert done.returncode == status and words in done.stderr and name in done.stderr, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    if verb != "import":
+        folder = noren(verb, tmp_path)
+        assert folder.returncode == 2 and "is a folder" in folder.stderr
+
+
+def test_inspect_says_nothing_of_its_worker(samples):
+    assert noren("inspect", samples / "iris.nnp").stderr == ""
+
+
+def test_one_part_of_a_job_at_a_time():
+    both = noren("job", "some", "--curves", "--evaluation")
+    assert both.returncode == 2 and "--curves" in both.stderr and "--evaluation" in both.stderr
+
+
 def test_help_is_there_for_every_verb():
     text = noren("--help").stdout
-    for verb in ("serve", "publish", "list", "show", "on", "off", "delete", "call", "inspect", "import",
-                 "jobs", "job"):
+    for verb in ("serve", "publish", "list", "show", "on", "off", "update", "delete", "versions", "rollback",
+                 "call", "inspect", "import", "jobs", "job"):
         assert f"\n  {verb} " in text
         assert "Usage: noren " + verb in noren(verb, "--help").stdout
     assert noren().returncode == 2
-    assert noren("frobnicate").returncode == 2
+    strange = noren("frobnicate", "--fast")
+    assert strange.returncode == 2 and "no verb 'frobnicate'" in strange.stderr
+    typo = noren("publish", "a.nnp", "--nmae", "x")
+    assert typo.returncode == 2 and "--nmae x;" in typo.stderr
+    assert "Excludes" not in noren("publish", "--help").stdout
+    assert "--limit N" in noren("list", "--help").stdout
     assert noren("--version").stdout.startswith("noren ")
