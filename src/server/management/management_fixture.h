@@ -22,10 +22,10 @@ inline constexpr const char* kDescription =
 inline constexpr const char* kOneModel =
     R"({"jobs":[{"name":"m","project":"","model":{"name":"m.nnp","upload":true},"parts":[],"results":{}}],
        "warnings":[]})";
-/// Of the parts "model" (or "bad  "), {"series":[]}, {"columns":[]}, [1]\n[2]\n, [3]\n.
+/// Of the parts "model", {"series":[]}, {"columns":[]}, [1]\n[2]\n, [3]\n, "end" (or "bad"), "hello".
 inline constexpr const char* kTwoJobs =
     R"({"jobs":[{"name":"one","project":"p","model":{"name":"results.nnp","offset":0,"size":5},"parts":[
-       {"kind":"file","name":"log.txt","offset":0,"size":5},{"kind":"curves","name":"c","offset":5,"size":13},
+       {"kind":"file","name":"log.txt","offset":47,"size":5},{"kind":"curves","name":"c","offset":5,"size":13},
        {"kind":"columns","name":"t","offset":18,"size":14},
        {"kind":"rows","name":"t","offset":32,"size":8,"first_row":0,"rows":2},
        {"kind":"rows","name":"t","offset":40,"size":4,"first_row":2,"rows":1}],"results":{"folder":"one"}},
@@ -48,6 +48,7 @@ class FakeServing final : public Serving {
       return done(ImportedModel{R"({"statistics":{"CostParameter":67108864},"per_request":{"reasons":[]}})",
                                 *sealed_memfd("p", bytes_of("package"))});
     std::string description = kDescription;
+    if (text.starts_with("wordy")) description.resize(limits::kDescriptionBytes, ' ');
     if (text.starts_with("wide")) description.replace(description.find("[1,4]"), 5, "[1,5]");
     done(ImportedModel{description, *sealed_memfd("p", bytes_of("package of " + text))});
   }
@@ -63,7 +64,7 @@ class FakeServing final : public Serving {
     const std::string text(text_of(mapping->bytes()));
     if (text == "no results") return done(invalid("the archive holds no results"));
     const bool is_folder = text.starts_with("two ");
-    done(UnpackedResults{is_folder ? kTwoJobs : kOneModel,
+    done(UnpackedResults{is_folder ? index_ : kOneModel,
                          *sealed_memfd("p", bytes_of(is_folder ? text.substr(4) : ""))});
   }
   void describe(std::vector<std::string> ids, std::function<void(std::vector<ServingState>)> done) override {
@@ -77,6 +78,7 @@ class FakeServing final : public Serving {
   CatalogSnapshot catalog_;
   std::vector<VersionToTry> tried_;
   std::vector<std::string> dropped_;
+  std::string index_ = kTwoJobs;
   std::string trial_failure_;
 };
 

@@ -1,11 +1,12 @@
 // Imports, and what they recorded.
+#include "base/result_limits.h"
 #include "server/management/management_fixture.h"
 
 namespace noren::server {
 namespace {
 
 std::string two_jobs(const std::string& second = "end") {
-  return "two model{\"series\":[]}{\"columns\":[]}[1]\n[2]\n[3]\n" + second;
+  return "two model{\"series\":[]}{\"columns\":[]}[1]\n[2]\n[3]\n" + second + "hello";
 }
 
 TEST_F(ManagementTest, AResultFolderBecomesAProjectWithItsJobs) {
@@ -41,7 +42,7 @@ TEST_F(ManagementTest, AFileOfAJobComesAsItWas) {
                    [&](ManagementResponse response) { promise.set_value(std::move(response)); });
   const ManagementResponse file = promise.get_future().get();
   EXPECT_EQ(file.status, 200);
-  EXPECT_EQ(file.body, "model");
+  EXPECT_EQ(file.body, "hello");
   EXPECT_EQ(file.content_type, "application/octet-stream");
 }
 
@@ -57,6 +58,24 @@ TEST_F(ManagementTest, AJobThatFailsIsLeftOutOfManyAndRefusedAlone) {
   EXPECT_EQ(call("POST", "imports?project=a/b", "model").status, 400);
   EXPECT_EQ(call("POST", "imports").status, 400);
   EXPECT_EQ(call("GET", "jobs").body.at("jobs").as_array().size(), 1u);
+}
+
+TEST_F(ManagementTest, WhatAllModelsOfAnImportSayOfThemselvesIsBounded) {
+  constexpr std::size_t kFitCount = limits::kImportDescriptionsBytes / limits::kDescriptionBytes;
+  json::array jobs;
+  for (std::size_t i = 0; i <= kFitCount; ++i)
+    jobs.push_back({{"name", "job" + std::to_string(i)},
+                    {"project", "p"},
+                    {"model", {{"name", "m.nnp"}, {"offset", 5 * i}, {"size", 5}}},
+                    {"parts", json::array()},
+                    {"results", json::object()}});
+  serving_.index_ = json::serialize(json::object{{"jobs", std::move(jobs)}, {"warnings", json::array()}});
+  std::string parts = "two ";
+  for (std::size_t i = 0; i <= kFitCount; ++i) parts += "wordy";
+  const Answer answer = call("POST", "imports", parts);
+  ASSERT_EQ(answer.status, 201) << json::serialize(answer.body);
+  EXPECT_EQ(answer.body.at("jobs").as_array().size(), kFitCount);
+  EXPECT_TRUE(answer.body.at("warnings").at(0).as_string().starts_with("left out: 'job16': "));
 }
 
 TEST_F(ManagementTest, AnImportedJobIsPublishedAndStays) {

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "base/limits.h"
+#include "base/result_limits.h"
 #include "domain/names.h"
 #include "server/management/exchange.h"
 
@@ -26,6 +27,7 @@ struct Import {
   ImportPlan plan;
   std::size_t next = 0;
   std::vector<ImportedJob> done;
+  std::size_t descriptions_bytes = 0;
   std::optional<Error> first_error;
 
   const PlannedJob& job() const { return plan.jobs[next]; }
@@ -111,11 +113,18 @@ Result<KeptFiles> keep(Import& import, const UniqueFd& model, const UniqueFd& pa
 
 void on_inspected(const ImportPointer& import, std::shared_ptr<UniqueFd> model,
                   std::shared_ptr<Result<ImportedModel>> inspected) {
+  // They stay in memory until all are there.
+  if (inspected->ok() &&
+      (*inspected)->description.size() > limits::kImportDescriptionsBytes - import->descriptions_bytes)
+    *inspected = make_error(Code::kTooLarge,
+                            "there is too much to say of the models of this import: "
+                            "import this one by itself");
   if (!inspected->ok()) {
     leave_out(*import, inspected->error());
     ++import->next;
     return inspect_next(import);
   }
+  import->descriptions_bytes += (*inspected)->description.size();
   import->parts.files.post([import, model = std::move(model), inspected = std::move(inspected)] {
     auto files = std::make_shared<Result<KeptFiles>>(keep(*import, *model, (*inspected)->package));
     import->parts.control.post([import, inspected, files] {

@@ -106,7 +106,12 @@ class FolderReader {
     return Ok{};
   }
 
+  /// A job shows one: rows of two tables would be told apart by nothing.
   Status read_evaluation(const std::string& name, std::string_view text) {
+    if (summary_.contains("evaluation")) {
+      warnings_.add(name, "one evaluation too many: kept as a file only");
+      return Ok{};
+    }
     ASSIGN_OR_RETURN(const auto size, write_evaluation(text, name, writer_, parts_, warnings_));
     if (size) summary_["evaluation"] = {{"rows", size->rows_count}, {"columns", size->columns_count}};
     return Ok{};
@@ -117,6 +122,9 @@ class FolderReader {
       return warnings_.add(name, "one matrix too many: left out");
     auto matrix = read_confusion_matrix(text, matrix_of(name), name, warnings_);
     if (!matrix) return;
+    matrices_bytes_ += json::serialize(*matrix).size() + 1;
+    if (matrices_bytes_ > limits::kResultJsonBytes - limits::kKiB)
+      return warnings_.add(name, "too large to be shown beside the others: kept as a file only");
     json::object row{{"name", matrix->at("name")}, {"categories", matrix->at("rows").as_array().size()}};
     for (const char* measure : {"accuracy", "avg_precision", "avg_recall", "avg_f_measure"})
       if (const json::value* value = matrix->if_contains(measure)) row[measure] = *value;
@@ -167,6 +175,7 @@ class FolderReader {
   std::vector<Part> parts_;
   std::vector<Curve> curves_;
   json::array matrices_, confusion_;
+  std::size_t matrices_bytes_ = 0;
   json::object summary_;
 };
 

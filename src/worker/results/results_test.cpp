@@ -1,6 +1,7 @@
 // Whole archives, made in the test; the shared project folders where they are there.
 #include "worker/results/results.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -98,6 +99,37 @@ TEST(Results, AProjectsFolderIsAJobForEachOfItsResults) {
   EXPECT_EQ(results.at("confusion").at(0).at("name").as_string(), "y");
   EXPECT_EQ(unpacked->model(1), "other");
   EXPECT_EQ(unpacked->job(1).at("project").as_string(), "p");
+}
+
+TEST(Results, AFolderShowsOneEvaluationAndAsManyMatricesAsFit) {
+  constexpr int kSide = 1'500;  // 16 bytes a cell: one fits, two don't
+  std::string matrix;
+  for (int row = 0; row <= kSide; ++row) {
+    matrix += row == 0 ? "" : "c" + std::to_string(row);
+    for (int column = 1; column <= kSide; ++column)
+      matrix += row == 0 ? ",c" + std::to_string(column) : ",123456789012345";
+    matrix += row == 0 ? ",Recall\n" : ",1\n";
+  }
+  const auto unpacked = unpack(archive_of({{"results.nnp", "m"},
+                                           {"OUTPUT_RESULT.CSV", "x\n1\n"},
+                                           {"output_result.csv", "y\n2\n3\n"},
+                                           {"confusion_matrix_a.csv", matrix},
+                                           {"confusion_matrix_b.csv", matrix}}));
+  ASSERT_TRUE(unpacked.ok()) << describe(unpacked.error());
+  const json::object& job = unpacked->job(0);
+  const auto count_of = [&](std::string_view kind) {
+    const json::array& parts = job.at("parts").as_array();
+    return std::count_if(parts.begin(), parts.end(),
+                         [&](const json::value& part) { return part.at("kind").as_string() == kind; });
+  };
+  EXPECT_EQ(count_of("file"), 4);
+  EXPECT_EQ(count_of("columns"), 1);
+  EXPECT_EQ(count_of("rows"), 1);
+  EXPECT_LE(unpacked->part(0, "confusion").size(), limits::kResultJsonBytes);
+  const json::object& results = job.at("results").as_object();
+  ASSERT_TRUE(results.contains("confusion") && results.contains("warnings")) << json::serialize(results);
+  EXPECT_EQ(results.at("confusion").as_array().size(), 1U);
+  EXPECT_EQ(results.at("warnings").as_array().size(), 2U);
 }
 
 TEST(Results, NamesOfJobsAndProjects) {

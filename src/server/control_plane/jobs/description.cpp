@@ -1,7 +1,10 @@
 // Reads the few facts that the server decides by out of an import's description.
+#include <algorithm>
+
 #include <boost/json.hpp>
 
 #include "base/limits.h"
+#include "base/result_limits.h"
 #include "server/control_plane/jobs/jobs.h"
 
 namespace noren::server {
@@ -86,6 +89,7 @@ Result<DescriptionFacts> read_description(const std::string& description) {
   if (const json::value* memory = member(root, "memory_bytes"); memory != nullptr)
     facts.memory_bytes = memory->to_number<std::int64_t>(failure);
   if (failure || facts.memory_bytes < 0) return internal("description: bad memory_bytes");
+  facts.memory_bytes = std::min(facts.memory_bytes, limits::kModelMemoryBytes);
   const json::value* per_request = member(root, "per_request");
   const json::value* reasons = per_request != nullptr ? member(*per_request, "reasons") : nullptr;
   if (reasons == nullptr || !reasons->is_array()) return internal("description: no reasons");

@@ -13,7 +13,16 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kKinds[] = {"file", "curves", "confusion", "columns", "rows"};
+/// Files are handed out as they are; the other kinds are parsed for each answer.
+struct PartKind {
+  std::string_view name;
+  std::uint64_t most_bytes;
+};
+constexpr PartKind kKinds[] = {{"file", limits::kEvaluationFileBytes},
+                               {"curves", limits::kResultJsonBytes},
+                               {"confusion", limits::kResultJsonBytes},
+                               {"columns", limits::kResultJsonBytes},
+                               {"rows", 2 * limits::kResultJsonBytes}};  // row by row
 /// A folder's files, and the chunks of its evaluation.
 constexpr std::size_t kPartsCount =
     limits::kResultFilesCount + 8 + limits::kEvaluationBytes * 2 / limits::kEvaluationChunkBytes;
@@ -51,7 +60,7 @@ class IndexReader {
  public:
   explicit IndexReader(std::uint64_t parts_bytes) : parts_bytes_(parts_bytes) {}
 
-  Result<ImportPlan> read(const json::object& root) const {
+  Result<ImportPlan> read(const json::object& root) {
     ImportPlan plan;
     ASSIGN_OR_RETURN(const json::array* jobs, list_in(root, "jobs"));
     if (jobs->empty() || jobs->size() > limits::kImportJobsCount) return bad_index("jobs");
@@ -70,31 +79,38 @@ class IndexReader {
   }
 
  private:
-  Status check_place(std::uint64_t offset, std::uint64_t size_bytes) const {
+  /// No byte is a part twice: what is kept is no more than what was sent.
+  Status check_place(std::uint64_t offset, std::uint64_t size_bytes) {
     if (offset > parts_bytes_ || size_bytes > parts_bytes_ - offset) return bad_index("place");
+    if (size_bytes > parts_bytes_ - named_bytes_) return bad_index("parts overlap");
+    named_bytes_ += size_bytes;
     return Ok{};
   }
 
-  Result<PlannedFile> read_file(const json::object& row) const {
+  /// `rows_count`: of the job's evaluation so far.
+  Result<PlannedFile> read_file(const json::object& row, std::int64_t& rows_count) {
     PlannedFile file;
     ASSIGN_OR_RETURN(file.kind, text_in(row, "kind"));
-    if (std::find(std::begin(kKinds), std::end(kKinds), file.kind) == std::end(kKinds))
-      return bad_index("kind");
+    const auto kind = std::ranges::find(kKinds, file.kind, &PartKind::name);
+    if (kind == std::end(kKinds)) return bad_index("kind");
     ASSIGN_OR_RETURN(file.name, text_in(row, "name"));
     ASSIGN_OR_RETURN(file.offset, count_in(row, "offset"));
     ASSIGN_OR_RETURN(file.size_bytes, count_in(row, "size"));
+    if (file.size_bytes > kind->most_bytes) return bad_index("size");
     TRY(check_place(file.offset, file.size_bytes));
     if (file.kind != "rows") return file;
     ASSIGN_OR_RETURN(const std::uint64_t first_row, count_in(row, "first_row"));
     ASSIGN_OR_RETURN(const std::uint64_t rows, count_in(row, "rows"));
-    if (first_row > limits::kEvaluationRowsCount || rows > limits::kEvaluationRowsCount)
+    if (first_row != static_cast<std::uint64_t>(rows_count) ||
+        rows > limits::kEvaluationRowsCount - first_row)
       return bad_index("rows");
-    file.first_row = static_cast<std::int64_t>(first_row);
+    file.first_row = rows_count;
     file.rows_count = static_cast<std::int64_t>(rows);
+    rows_count += file.rows_count;
     return file;
   }
 
-  Status read_model(const json::object& row, PlannedJob& job) const {
+  Status read_model(const json::object& row, PlannedJob& job) {
     ASSIGN_OR_RETURN(job.model_name, text_in(row, "name"));
     if (member(row, "upload") != nullptr) {
       job.model_is_upload = true;
@@ -105,7 +121,7 @@ class IndexReader {
     return check_place(job.model_offset, job.model_size_bytes);
   }
 
-  Result<PlannedJob> read_job(const json::object& row) const {
+  Result<PlannedJob> read_job(const json::object& row) {
     PlannedJob job;
     ASSIGN_OR_RETURN(const std::string name, text_in(row, "name"));
     ASSIGN_OR_RETURN(const std::string project, text_in(row, "project"));
@@ -116,9 +132,10 @@ class IndexReader {
     TRY(read_model(model->get_object(), job));
     ASSIGN_OR_RETURN(const json::array* parts, list_in(row, "parts"));
     if (parts->size() > kPartsCount) return bad_index("parts");
+    std::int64_t rows_count = 0;
     for (const json::value& part : *parts) {
       if (!part.is_object()) return bad_index("part");
-      ASSIGN_OR_RETURN(PlannedFile file, read_file(part.get_object()));
+      ASSIGN_OR_RETURN(PlannedFile file, read_file(part.get_object(), rows_count));
       job.files.push_back(std::move(file));
     }
     const json::value* results = member(row, "results");
@@ -128,7 +145,8 @@ class IndexReader {
     return job;
   }
 
-  std::uint64_t parts_bytes_;
+  const std::uint64_t parts_bytes_;
+  std::uint64_t named_bytes_ = 0;
 };
 
 }  // namespace

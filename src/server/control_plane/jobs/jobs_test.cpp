@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/result_limits.h"
 #include "server/blob/memory_blob_store.h"
 
 namespace noren::server {
@@ -186,11 +187,25 @@ TEST(ImportIndex, NamesAreMadeGoodAndEverythingElseMustBe) {
            {"\"size\":3", "\"size\":1.5"},
            {"\"kind\":\"file\"", "\"kind\":\"exe\""},
            {"rows\":1", "rows\":99999999"},
+           {"first_row\":0", "first_row\":1"},
+           {"\"offset\":0,\"size\":5", "\"offset\":0,\"size\":6"},  // a byte that is in two parts
            {"{\"folder\":\"a\"}", "[]"},
            {"[\"w\"]", "[1]"},
            {"\"name\":\"a/b\",", ""},
            {"{\"folder\":\"a\"}", "{\"folder\":\"" + std::string(40'000, 'a') + "\"}"}})
     EXPECT_FALSE(spoiled(what, with).ok()) << what << " " << with;
+  const auto of_size = [&](const std::string& kind, std::uint64_t size_bytes) {
+    std::string text = good;
+    text.replace(text.find("\"kind\":\"file\""), 13, "\"kind\":\"" + kind + "\"");
+    text.replace(text.find("\"size\":3"), 8, "\"size\":" + std::to_string(size_bytes));
+    return read_import_index(text, limits::kPackageBytes).ok();
+  };
+  for (const char* kind : {"curves", "confusion", "columns"}) {
+    EXPECT_TRUE(of_size(kind, limits::kResultJsonBytes)) << kind;
+    EXPECT_FALSE(of_size(kind, limits::kResultJsonBytes + 1)) << kind;
+  }
+  EXPECT_TRUE(of_size("file", limits::kEvaluationFileBytes));
+  EXPECT_FALSE(of_size("file", limits::kEvaluationFileBytes + 1));
   for (const char* bad : {"", "[]", "{}", R"({"jobs":[],"warnings":[]})", R"({"jobs":[1],"warnings":[]})"})
     EXPECT_FALSE(read_import_index(bad, 10).ok()) << bad;
 }
@@ -200,6 +215,9 @@ TEST(Description, FactsAreReadAndEverythingElseIsRefused) {
   ASSERT_TRUE(facts.ok());
   EXPECT_EQ(facts->cost_parameter, 123);
   EXPECT_EQ(facts->reasons, std::vector<std::string>{"slow"});
+  const auto boastful = read_description(
+      R"({"statistics":{"CostParameter":1},"memory_bytes":9223372036854775807,"per_request":{"reasons":[]}})");
+  EXPECT_EQ(boastful->memory_bytes, limits::kModelMemoryBytes);  // summed up it would be no number
   for (const char* bad :
        {"", "[]", "{}", R"({"statistics":{"CostParameter":-1},"per_request":{"reasons":[]}})",
         R"({"statistics":{"CostParameter":1}})",
