@@ -93,13 +93,19 @@ Status ServingChild::on_frame(link::Frame& frame, ByteView payload) {
   }
 }
 
+/// A worker can't take more than its bound, whatever it says: else one could have all others evicted.
+std::int64_t ServingChild::believable(std::int64_t bytes) const {
+  const std::int64_t bound_bytes = bounds_.memory_limit_bytes;
+  return std::clamp<std::int64_t>(bytes, 0, bound_bytes > 0 ? bound_bytes : INT64_MAX);
+}
+
 Status ServingChild::on_loaded(const link::FrameHeader& header, ByteView payload) {
   if (loaded_ || load_failed_) return link::broken_frame("loaded twice");
   ASSIGN_OR_RETURN(const auto report, link::decode<link::LoadedReport>(payload));
   loaded_ = true;
   LoadReport load;
   load.load_ns = std::max<std::int64_t>(0, header.time_ns);
-  load.private_bytes = std::max<std::int64_t>(0, report.private_bytes);
+  load.private_bytes = believable(report.private_bytes);
   load.batchable = report.batchable;
   if (listener_ != nullptr) listener_->on_ready(load);
   return Ok{};
@@ -138,7 +144,7 @@ Status ServingChild::on_outcome(const link::FrameHeader& header, ByteView payloa
 
 Status ServingChild::on_memory(const link::FrameHeader& header) {
   if (!loaded_ || ++unasked_count_ > kUnaskedCount) return link::broken_frame("memory");
-  if (listener_ != nullptr) listener_->on_memory(std::max<std::int64_t>(0, header.time_ns));
+  if (listener_ != nullptr) listener_->on_memory(believable(header.time_ns));
   return Ok{};
 }
 

@@ -36,6 +36,8 @@ class ServingChild final : public LocalChild {
   Status on_memory(const link::FrameHeader& header);
   void on_finished(const ChildEnd& end) override;
 
+  std::int64_t believable(std::int64_t bytes) const;
+
   InstanceListener* listener_;
   link::ForkRequest bounds_;
   std::int64_t gpu_memory_limit_bytes_ = 0;
