@@ -324,12 +324,34 @@ TEST(Dedicated, AChangeOfTypeMovesThePathAndLosesNobody) {
   EXPECT_EQ(p.billed_s(api), 10);
   api.type = ExecutionType::kDedicated;  // and back, with one that is warm
   p.apply({api});
-  EXPECT_TRUE(p.admits(api));
+  Caller back;
+  ASSERT_TRUE(p.call(back, api, "a sound"));
+  ASSERT_EQ(p.host.live.size(), 2U);
+  EXPECT_TRUE(p.host.live[0]->held.empty());  // it would refuse what dedicated APIs take
+  p.advance_ms(3'000);
   p.host.live.back()->become_ready();
+  p.host.live.back()->answer_all();
   p.settle();
+  EXPECT_TRUE(back.is_answered());
   EXPECT_EQ(p.host.live.size(), 1U);
   p.advance_ms(10'000);
   EXPECT_EQ(p.billed_s(api), 20);
+}
+
+TEST(Dedicated, ALargerBodyMeetsNoWorkerOfTheOldLimit) {
+  PuppetPlane p(kMonday);
+  PublishedApi api = PuppetPlane::api("a1");
+  p.apply({api});
+  p.host.live[0]->become_ready();
+  api.body_limit_bytes *= 2;
+  p.apply({api});
+  Caller caller;
+  ASSERT_TRUE(p.call(caller, api, "a large body"));
+  ASSERT_EQ(p.host.live.size(), 2U);
+  EXPECT_TRUE(p.host.live[0]->held.empty());
+  p.host.live[1]->become_ready();
+  p.host.live.back()->answer_all();
+  EXPECT_TRUE(caller.is_answered());
 }
 
 TEST(Dedicated, ADeletedOneFinishesAndIsBilledUntilThen) {

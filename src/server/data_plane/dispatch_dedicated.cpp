@@ -48,6 +48,7 @@ void Dispatch::meter(const ApiState& api) {
   const int most_count = api.is_dedicated() && is_wanted(api) ? workers_limit(api) : 0;
   for (const auto& worker : api.workers) {
     if (worker->phase != Worker::Phase::kReady || serving.count == most_count) continue;
+    if (worker->served_as.type != ExecutionType::kDedicated) continue;  // of before a change of type
     ++serving.count;
     serving.on_gpu = worker->served_as.on_gpu;
   }
