@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "server/blob/blob_store.h"
 #include "server/management/api_settings.h"
 #include "server/store/words.h"
 
@@ -14,6 +15,15 @@ std::string url_of(const ManagementParts& parts, const ApiRow& row) {
   const bool dedicated = row.api.type == ExecutionType::kDedicated;
   return fmt::format("{}/v1/{}classifiers/{}/inference", parts.public_url(), dedicated ? "" : "serverless/",
                      row.api.id);
+}
+
+std::string fingerprint_of(const ManagementRequest& request) {
+  return sha256_hex(
+      bytes_of(request.method + " " + request.path + "?" + request.query + "\n" + request.body));
+}
+
+std::string purpose_of(const Exchange& exchange) {
+  return "answer:" + exchange.principal.owner_id + ":" + exchange.request.idempotency_key;
 }
 
 }  // namespace
@@ -78,6 +88,26 @@ void apply_and_answer(const ManagementParts& parts, const ExchangePointer& excha
     if (!api.ok()) return exchange->fail(api.error());
     answer_with_state(parts, exchange, 200, std::move(*api));
   });
+}
+
+Result<std::optional<json::object>> earlier_answer(const ManagementParts& parts, const Exchange& exchange) {
+  const std::string& key = exchange.request.idempotency_key;
+  if (key.empty()) return std::optional<json::object>();
+  if (key.size() > 255) return invalid("the Idempotency-Key is longer than 255 bytes");
+  ASSIGN_OR_RETURN(const auto record, parts.store.find_idempotency(exchange.principal.owner_id, key));
+  if (!record) return std::optional<json::object>();
+  if (record->fingerprint != fingerprint_of(exchange.request))
+    return make_error(Code::kFailedPrecondition, "this Idempotency-Key was used for another request");
+  ASSIGN_OR_RETURN(const Secret answer, parts.keyring.open(record->answer, purpose_of(exchange)));
+  return std::optional<json::object>(json::parse(answer.reveal()).as_object());
+}
+
+Status keep_answer(const ManagementParts& parts, const Exchange& exchange, const json::object& answer) {
+  const std::string& key = exchange.request.idempotency_key;
+  if (key.empty()) return Ok{};
+  return parts.store.add_idempotency({exchange.principal.owner_id, key, fingerprint_of(exchange.request),
+                                      parts.keyring.seal(json::serialize(answer), purpose_of(exchange)),
+                                      parts.clock.wall_us()});
 }
 
 Result<ApiRow> api_for(const ManagementParts& parts, const Exchange& exchange) {

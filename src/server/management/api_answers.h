@@ -2,6 +2,8 @@
 // thread.
 #pragma once
 
+#include <optional>
+
 #include <boost/json.hpp>
 
 #include "server/management/exchange.h"
@@ -21,6 +23,12 @@ void answer_with_state(const ManagementParts& parts, const ExchangePointer& exch
 
 /// Applies the catalog, then answers with the API as it is now.
 void apply_and_answer(const ManagementParts& parts, const ExchangePointer& exchange, const ApiRow& row);
+
+/// A change with an Idempotency-Key that was answered before is answered the same again; with another
+/// request the key is an error. keep_answer runs in the transaction of the change.
+Result<std::optional<boost::json::object>> earlier_answer(const ManagementParts& parts,
+                                                          const Exchange& exchange);
+Status keep_answer(const ManagementParts& parts, const Exchange& exchange, const boost::json::object& answer);
 
 /// Sums over days, and as members of an answer.
 void add(InstanceSeconds& sum, const InstanceSeconds& more);

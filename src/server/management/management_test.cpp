@@ -296,6 +296,26 @@ TEST_F(ManagementTest, TheSameIdempotencyKeyGivesTheSameAnswer) {
   EXPECT_EQ(record->answer.find(first.text("key")), std::string::npos);
 }
 
+TEST_F(ManagementTest, AReplacementThatIsSentTwiceReplacesOnce) {
+  const std::string path = "apis/" + publish().text("id");
+  const std::string body = R"({"job":")" + import("model 2") + "\"}";
+  const auto send_with_key = [&](const std::string& to, const std::string& text, const char* key) {
+    ManagementRequest made = request("POST", path + to, text);
+    made.idempotency_key = key;
+    return send(std::move(made));
+  };
+  const Answer first = send_with_key("/versions", body, "once");
+  ASSERT_EQ(first.status, 200) << json::serialize(first.body);
+  const Answer second = send_with_key("/versions", body, "once");
+  EXPECT_EQ(second.body, first.body);
+  EXPECT_EQ(serving_.tried_.size(), 1u);
+  EXPECT_EQ(call("GET", path + "/versions").body.at("versions").as_array().size(), 2u);
+  EXPECT_EQ(send_with_key("/rollback", "", "once").status, 409);
+  const Answer back = send_with_key("/rollback", "", "back");
+  ASSERT_EQ(back.status, 200);
+  EXPECT_EQ(send_with_key("/rollback", "", "back").body, back.body);  // no step further
+}
+
 TEST_F(ManagementTest, ALargeJsonBodyIsRefused) {
   ManagementRequest large = request("POST", "apis");
   large.body_memfd = *sealed_memfd("u", bytes_of("{}"));

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
-#include "server/blob/blob_store.h"
 #include "server/management/api_answers.h"
 #include "server/management/api_settings.h"
 #include "server/store/words.h"
@@ -40,29 +39,6 @@ Result<NewApi> new_api_of(const ManagementParts& parts, const Exchange& exchange
   return api;
 }
 
-// A create with an Idempotency-Key that was answered before is answered the same again.
-
-std::string fingerprint_of(const ManagementRequest& request) {
-  return sha256_hex(
-      bytes_of(request.method + " " + request.path + "?" + request.query + "\n" + request.body));
-}
-
-std::string purpose_of(const Exchange& exchange) {
-  return "answer:" + exchange.principal.owner_id + ":" + exchange.request.idempotency_key;
-}
-
-Result<std::optional<json::object>> earlier_answer(const ManagementParts& parts, const Exchange& exchange) {
-  const std::string& key = exchange.request.idempotency_key;
-  if (key.empty()) return std::optional<json::object>();
-  if (key.size() > 255) return invalid("the Idempotency-Key is longer than 255 bytes");
-  ASSIGN_OR_RETURN(const auto record, parts.store.find_idempotency(exchange.principal.owner_id, key));
-  if (!record) return std::optional<json::object>();
-  if (record->fingerprint != fingerprint_of(exchange.request))
-    return make_error(Code::kFailedPrecondition, "this Idempotency-Key was used for another request");
-  ASSIGN_OR_RETURN(const Secret answer, parts.keyring.open(record->answer, purpose_of(exchange)));
-  return std::optional<json::object>(json::parse(answer.reveal()).as_object());
-}
-
 }  // namespace
 
 void create_api(const ManagementParts& parts, const ExchangePointer& exchange) {
@@ -76,11 +52,7 @@ void create_api(const ManagementParts& parts, const ExchangePointer& exchange) {
     ASSIGN_OR_RETURN(*answer, api_json(parts, now.row));
     (*answer)["key"] = now.key.reveal();
     TRY(parts.store.add_audit(audit_of(*exchange, parts.clock.wall_us(), "api.publish", now.row.api.id)));
-    const std::string& key = exchange->request.idempotency_key;
-    if (key.empty()) return Ok{};
-    return parts.store.add_idempotency({exchange->principal.owner_id, key, fingerprint_of(exchange->request),
-                                        parts.keyring.seal(json::serialize(*answer), purpose_of(*exchange)),
-                                        parts.clock.wall_us()});
+    return keep_answer(parts, *exchange, *answer);
   });
   if (!made.ok()) return exchange->fail(made.error());
   apply_catalog(parts.control, parts.apis, parts.serving, [parts, exchange, answer](const Status& applied) {

@@ -65,24 +65,24 @@ Result<json::object> switched_json(const ManagementParts& parts, const VersionPl
 /// The version stands ready: it serves from the next catalog on.
 void commit(const ManagementParts& parts, const ExchangePointer& exchange, const VersionPlan& plan) {
   const bool is_new = plan.step == VersionPlan::Step::kAdd;
-  auto switched = parts.versions.commit(plan, [&] {
-    return parts.store.add_audit(audit_of(*exchange, parts.clock.wall_us(),
-                                          is_new ? "api.replace" : "api.rollback", plan.row.api.id,
-                                          plan.row.api.version_label + " -> " + plan.version.label));
+  auto answer = std::make_shared<json::object>();
+  const auto switched = parts.versions.commit(plan, [&](const Versions::Switched& now) -> Status {
+    ASSIGN_OR_RETURN(*answer, switched_json(parts, plan, now));
+    TRY(parts.store.add_audit(audit_of(*exchange, parts.clock.wall_us(),
+                                       is_new ? "api.replace" : "api.rollback", plan.row.api.id,
+                                       plan.row.api.version_label + " -> " + plan.version.label)));
+    return keep_answer(parts, *exchange, *answer);
   });
-  auto answer = switched.ok() ? switched_json(parts, plan, *switched) : switched.error();
   if (!switched.ok()) {
     parts.serving.drop_version(plan.row.api.id);
-    return exchange->fail(answer.error());
+    return exchange->fail(switched.error());
   }
-  apply_catalog(
-      parts.control, parts.apis, parts.serving,
-      [parts, exchange, answer = std::move(answer), blobs = switched->released_blobs](const Status& applied) {
-        parts.jobs.release_blobs(blobs);
-        if (!applied.ok()) return exchange->fail(applied.error());
-        if (!answer.ok()) return exchange->fail(answer.error());
-        answer_with_state(parts, exchange, 200, *answer);
-      });
+  apply_catalog(parts.control, parts.apis, parts.serving,
+                [parts, exchange, answer, blobs = switched->released_blobs](const Status& applied) {
+                  parts.jobs.release_blobs(blobs);
+                  if (!applied.ok()) return exchange->fail(applied.error());
+                  answer_with_state(parts, exchange, 200, std::move(*answer));
+                });
 }
 
 void try_and_commit(const ManagementParts& parts, const ExchangePointer& exchange, const VersionPlan& plan) {
@@ -102,6 +102,9 @@ using Planner = Result<VersionPlan> (*)(const ManagementParts&, const Exchange&,
 void switch_version(const ManagementParts& parts, const ExchangePointer& exchange, Planner planner) {
   const auto row = api_for(parts, *exchange);
   if (!row.ok()) return exchange->fail(row.error());
+  auto earlier = earlier_answer(parts, *exchange);
+  if (!earlier.ok()) return exchange->fail(earlier.error());
+  if (*earlier) return answer_with_state(parts, exchange, 200, std::move(**earlier));
   const auto plan = planner(parts, *exchange, *row);
   if (!plan.ok()) return exchange->fail(plan.error());
   try_and_commit(parts, exchange, *plan);

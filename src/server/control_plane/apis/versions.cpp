@@ -78,7 +78,8 @@ Result<VersionPlan> Versions::plan_return(const ApiRow& row, const std::string& 
   return plan;
 }
 
-Result<Versions::Switched> Versions::commit(const VersionPlan& plan, const std::function<Status()>& also) {
+Result<Versions::Switched> Versions::commit(const VersionPlan& plan,
+                                            const std::function<Status(const Switched&)>& also) {
   Switched switched;
   TRY(store_.transaction([&]() -> Status {
     ASSIGN_OR_RETURN(const auto now, store_.find_api(plan.row.api.id));
@@ -96,7 +97,7 @@ Result<Versions::Switched> Versions::commit(const VersionPlan& plan, const std::
     ASSIGN_OR_RETURN(auto row, store_.find_api(api.id));
     CHECK(row.has_value());
     switched.row = std::move(*row);
-    return also ? also() : Status(Ok{});
+    return also ? also(switched) : Status(Ok{});
   }));
   return switched;
 }

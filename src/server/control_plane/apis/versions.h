@@ -64,7 +64,8 @@ class Versions {
   /// The catalog after this names the version. Those over the limit are dropped, oldest first, never the one
   /// that serves. kFailedPrecondition where the API changed since the plan was made. `also` runs in the same
   /// transaction.
-  Result<Switched> commit(const VersionPlan& plan, const std::function<Status()>& also = nullptr);
+  Result<Switched> commit(const VersionPlan& plan,
+                          const std::function<Status(const Switched&)>& also = nullptr);
 
  private:
   Status drop_old(const ApiRecord& api, Switched& switched);

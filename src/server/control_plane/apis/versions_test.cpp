@@ -169,7 +169,7 @@ TEST_F(VersionsTest, ACommitMeetsWhatHappenedMeanwhile) {
   EXPECT_EQ(versions_->commit(*late).error().code, Code::kNotFound);
   EXPECT_EQ(apis_.find(row.api.id)->job_id, "fast");
   const auto failing = versions_->plan_new(*apis_.find(row.api.id), with(job("failing")));
-  EXPECT_FALSE(versions_->commit(*failing, []() -> Status { return internal("full disk"); }).ok());
+  EXPECT_FALSE(versions_->commit(*failing, [](const auto&) -> Status { return internal("full disk"); }).ok());
   EXPECT_EQ(apis_.find(row.api.id)->job_id, "fast");
   EXPECT_EQ(store_->list_versions(row.api.number)->size(), 2u);
   ASSERT_TRUE(apis_.remove(*apis_.find(row.api.id)).ok());
