@@ -25,11 +25,11 @@ inline constexpr const char* kOneModel =
 /// Of the parts "model", {"series":[]}, {"columns":[]}, [1]\n[2]\n, [3]\n, "end" (or "bad"), "hello".
 inline constexpr const char* kTwoJobs =
     R"({"jobs":[{"name":"one","project":"p","model":{"name":"results.nnp","offset":0,"size":5},"parts":[
-       {"kind":"file","name":"log.txt","offset":47,"size":5},{"kind":"curves","name":"c","offset":5,"size":13},
+      {"kind":"file","name":"log.txt","offset":47,"size":5},{"kind":"curves","name":"c","offset":5,"size":13},
        {"kind":"columns","name":"t","offset":18,"size":14},
        {"kind":"rows","name":"t","offset":32,"size":8,"first_row":0,"rows":2},
        {"kind":"rows","name":"t","offset":40,"size":4,"first_row":2,"rows":1}],"results":{"folder":"one"}},
-       {"name":"two","project":"p","model":{"name":"results.nnp","offset":44,"size":3},"parts":[],
+      {"name":"two","project":"p","model":{"name":"results.nnp","offset":44,"size":3},"parts":[],
         "results":{}}],
        "warnings":["said"]})";
 

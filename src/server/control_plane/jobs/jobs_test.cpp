@@ -215,8 +215,9 @@ TEST(Description, FactsAreReadAndEverythingElseIsRefused) {
   ASSERT_TRUE(facts.ok());
   EXPECT_EQ(facts->cost_parameter, 123);
   EXPECT_EQ(facts->reasons, std::vector<std::string>{"slow"});
-  const auto boastful = read_description(
-      R"({"statistics":{"CostParameter":1},"memory_bytes":9223372036854775807,"per_request":{"reasons":[]}})");
+  const auto boastful =
+      read_description(R"({"statistics":{"CostParameter":1},"memory_bytes":9223372036854775807,)"
+                       R"("per_request":{"reasons":[]}})");
   EXPECT_EQ(boastful->memory_bytes, limits::kModelMemoryBytes);  // summed up it would be no number
   for (const char* bad :
        {"", "[]", "{}", R"({"statistics":{"CostParameter":-1},"per_request":{"reasons":[]}})",
