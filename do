@@ -36,7 +36,7 @@ fail() { printf './do: %s\n' "$*" >&2; exit 1; }
 not_there_yet() { printf './do: %s\n' "$1 is not there yet" >&2; exit 3; }
 
 bootstrap() { tools/bootstrap.sh "$@"; }
-need() { [ "${NOREN_BOOTSTRAP:-on}" = off ] || tools/bootstrap.sh "$@" > /dev/stderr; }
+need() { [ "${NOREN_BOOTSTRAP:-on}" = off ] || tools/bootstrap.sh "$@" >&2; }
 
 is_preset() { [[ " release debug asan tsan " == *" $1 "* ]]; }
 folder_of() { if [ "$1" = release ]; then echo build; else echo "build-$1"; fi; }
@@ -47,7 +47,7 @@ configure() {  # PRESET TESTS(ON|OFF)
   if [ -f "$folder/build.ninja" ]; then
     [ "$2" = OFF ] || grep -q '^NOREN_TESTS:BOOL=ON' "$folder/CMakeCache.txt" && return
   fi
-  cmake --preset "$1" -DNOREN_TESTS="$2" -DNOREN_DEPENDENCIES="$NOREN_DEPENDENCIES" > /dev/stderr
+  cmake --preset "$1" -DNOREN_TESTS="$2" -DNOREN_DEPENDENCIES="$NOREN_DEPENDENCIES" >&2
 }
 
 build() {

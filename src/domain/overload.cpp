@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::int64_t kWindowNs = 20'000'000;
 constexpr double kNewWeight = 0.5;
+constexpr double kNewRunWeight = 1.0 / 32;
 constexpr std::int32_t kRetryAfterMostS = 60;
 
 }  // namespace
@@ -26,7 +27,9 @@ bool OverloadGuard::admits(const OverloadInput& input, MonotonicNs now_ns) {
 
 std::uint32_t OverloadGuard::bound(const OverloadInput& input, MonotonicNs now_ns) const {
   if (now_ns >= tight_until_ns_) return input.queue_limit_count;
-  const double in_time = rate_per_s_ * static_cast<double>(kTargetWaitMs) / 1'000.0;
+  const double in_time = run_ns_ > 0
+                             ? 1e6 * static_cast<double>(kTargetRunMs) * input.running_limit_count / run_ns_
+                             : rate_per_s_ * static_cast<double>(kTargetWaitMs) / 1'000.0;
   // Below two for each worker a worker would run dry between two requests.
   const double least = 2.0 * input.running_limit_count + 2.0;
   return static_cast<std::uint32_t>(std::clamp(in_time, std::min<double>(least, input.queue_limit_count),
@@ -38,7 +41,9 @@ void OverloadGuard::on_busy(MonotonicNs now_ns) {
   window_count_ = 0;
 }
 
-void OverloadGuard::on_completed(MonotonicNs now_ns) {
+void OverloadGuard::on_completed(MonotonicNs now_ns, std::int64_t run_ns) {
+  const auto took_ns = static_cast<double>(run_ns);
+  if (run_ns > 0) run_ns_ = run_ns_ == 0 ? took_ns : kNewRunWeight * took_ns + (1 - kNewRunWeight) * run_ns_;
   ++window_count_;
   const std::int64_t elapsed_ns = now_ns - window_start_ns_;
   if (elapsed_ns < kWindowNs) return;
@@ -51,6 +56,14 @@ std::int32_t OverloadGuard::retry_after_s(std::uint32_t under_way_count) const {
   if (rate_per_s_ <= 0) return 1;
   return static_cast<std::int32_t>(
       std::clamp(std::ceil(under_way_count / rate_per_s_), 1.0, static_cast<double>(kRetryAfterMostS)));
+}
+
+bool RefusalPace::pauses(MonotonicNs now_ns) {
+  if (now_ns - window_start_ns_ >= kWindowMs * 1'000'000) {
+    window_start_ns_ = now_ns;
+    count_ = 0;
+  }
+  return ++count_ > kAtOnceCount;
 }
 
 }  // namespace noren

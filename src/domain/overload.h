@@ -4,8 +4,9 @@
 //
 // The queue limit is the bound while all is well, so a burst or a closed loop of callers that fits into it
 // is never refused. Once somebody had to be refused, the API is over its capacity, and a long queue only
-// makes everybody wait: the bound shrinks to what is served within a short time (completion rate x target,
-// Little's law), until nobody was refused for a while.
+// makes everybody wait: the bound shrinks to what is served within a short time, until nobody was refused for
+// a while. That time is counted in the workers' own run times: the rate of completions falls when less is
+// admitted (smaller batches) and when refusals take the core, and a bound that follows it down stays down.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +24,13 @@ struct OverloadInput {
 
 class OverloadGuard {
  public:
-  static constexpr std::int64_t kTargetWaitMs = 5;
+  static constexpr std::int64_t kTargetRunMs = 4;   ///< of the workers' own time
+  static constexpr std::int64_t kTargetWaitMs = 5;  ///< where that is not known yet
   static constexpr std::int64_t kHoldMs = 1'000;
 
   bool admits(const OverloadInput& input, MonotonicNs now_ns);
-  /// A request ended after it ran; `left_count` are still under way.
-  void on_completed(MonotonicNs now_ns);
+  /// A request ended after it ran. `run_ns` is its share of the run in its worker; 0: not known.
+  void on_completed(MonotonicNs now_ns, std::int64_t run_ns);
   /// The first request after none was under way.
   void on_busy(MonotonicNs now_ns);
 
@@ -43,7 +45,25 @@ class OverloadGuard {
   MonotonicNs window_start_ns_ = 0;
   std::uint32_t window_count_ = 0;
   double rate_per_s_ = 0;
+  double run_ns_ = 0;  ///< of a request, in a worker; 0: not known
   MonotonicNs tight_until_ns_ = 0;
+};
+
+/// RefusalPace: when refusals become a flood. A refusal costs a read and a write, so callers that ask again
+/// at once could take all the time that a core has. Up to some hundred a second are answered as they come; of
+/// more than that, each is answered too, but after a pause (limits::kHttpPauseMs), which is shorter than the
+/// Retry-After that it tells. A connection waits meanwhile, and others come the sooner.
+class RefusalPace {
+ public:
+  static constexpr std::int64_t kWindowMs = 20;
+  static constexpr std::uint32_t kAtOnceCount = 20;  ///< in a window: 1,000 a second
+
+  /// One more refusal. True: it is answered after a pause.
+  bool pauses(MonotonicNs now_ns);
+
+ private:
+  MonotonicNs window_start_ns_ = 0;
+  std::uint32_t count_ = 0;
 };
 
 }  // namespace noren

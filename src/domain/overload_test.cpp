@@ -30,7 +30,7 @@ class Queue {
     while (!arrivals_.empty() && next_done_ns_ <= now) {
       worst_wait_ns = std::max(worst_wait_ns, next_done_ns_ - arrivals_.front());
       arrivals_.pop_front();
-      guard_.on_completed(next_done_ns_);
+      guard_.on_completed(next_done_ns_, 0);
       next_done_ns_ += service_ns_;
       ++done_count;
     }
@@ -96,7 +96,7 @@ TEST(OverloadGuard, LeavesSlowModelsEnoughToDo) {
 TEST(OverloadGuard, RefusesWhoWouldWaitPastTheDeadline) {
   OverloadGuard guard;
   guard.on_busy(0);
-  for (int i = 1; i <= 5; ++i) guard.on_completed(i * 1'000 * kMs);  // one a second
+  for (int i = 1; i <= 5; ++i) guard.on_completed(i * 1'000 * kMs, 0);  // one a second
   EXPECT_NEAR(guard.rate_per_s(), 1, 0.1);
   EXPECT_TRUE(guard.admits({29, 128, 1, 30'000}, 5'000 * kMs));
   EXPECT_FALSE(guard.admits({40, 128, 1, 30'000}, 5'000 * kMs));
@@ -105,6 +105,39 @@ TEST(OverloadGuard, RefusesWhoWouldWaitPastTheDeadline) {
   EXPECT_EQ(OverloadGuard().retry_after_s(100), 1);
   // A worker that is free takes it whatever is known.
   EXPECT_TRUE(guard.admits({0, 128, 1, 1}, 10'000 * kMs));
+}
+
+TEST(Overload, ABoundThatKnowsTheRunTimeDoesNotFollowAFallingRate) {
+  constexpr OverloadInput kLimits{0, 1'000, 2, 30'000};
+  OverloadGuard guard;
+  const auto bound = [&](MonotonicNs now) {
+    OverloadInput input = kLimits;
+    while (guard.admits(input, now)) ++input.under_way_count;
+    return input.under_way_count;
+  };
+  guard.on_busy(0);
+  // Half a millisecond each in the worker, of two workers: 4 ms of their time are 16 requests.
+  MonotonicNs now = 0;
+  for (int i = 0; i < 1'000; ++i) guard.on_completed(now += kMs / 4, kMs / 2);
+  EXPECT_EQ(bound(now), 1'000U) << "nobody was refused before";
+  EXPECT_EQ(bound(now), 16U);
+  for (int i = 0; i < 100; ++i)
+    guard.on_completed(now += 10 * kMs, kMs / 2);  // the core went to somebody else
+  EXPECT_LT(guard.rate_per_s(), 110);
+  OverloadInput full = kLimits;
+  full.under_way_count = 1'000;
+  EXPECT_FALSE(guard.admits(full, now));
+  EXPECT_EQ(bound(now), 16U);
+}
+
+TEST(RefusalPace, AFewAreAnsweredAtOnceAndAFloodWaits) {
+  RefusalPace pace;
+  MonotonicNs now = 1'000 * kMs;
+  for (std::uint32_t i = 0; i < RefusalPace::kAtOnceCount; ++i) EXPECT_FALSE(pace.pauses(now));
+  EXPECT_TRUE(pace.pauses(now));
+  EXPECT_TRUE(pace.pauses(now + (RefusalPace::kWindowMs - 1) * kMs));
+  now += RefusalPace::kWindowMs * kMs;
+  EXPECT_FALSE(pace.pauses(now));
 }
 
 }  // namespace

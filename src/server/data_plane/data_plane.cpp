@@ -88,10 +88,13 @@ class DataPlane::Impl {
     const auto found = by_id_.find(head.api_id);
     const auto& state = found == by_id_.end() ? kNobody : found->second;
     Admitted result = admission_.admit(state, head, waiter);
-    if (const auto* refused = std::get_if<Refused>(&result)) {
+    if (auto* refused = std::get_if<Refused>(&result)) {
       if (refused->refusal != Refusal::kInvalidKey)
         parts_.usage.add(state->api->number, UsageClass::kRefused);
-      if (refused->refusal == Refusal::kTooManyRequests) parts_.loop.give_way();
+      if (refused->refusal == Refusal::kTooManyRequests) {
+        refused->pauses = refusal_pace_.pauses(parts_.clock.monotonic_ns());
+        parts_.loop.give_way();
+      }
     }
     return result;
   }
@@ -204,6 +207,7 @@ class DataPlane::Impl {
   DataPlaneOptions options_;
   InstanceMeter meter_;
   Dispatch dispatch_;
+  RefusalPace refusal_pace_;
   Admission admission_;
   Alarm alarm_;
   std::unordered_map<std::string, std::shared_ptr<ApiState>, TextHash, std::equal_to<>> by_id_;

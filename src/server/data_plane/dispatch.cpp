@@ -194,7 +194,7 @@ void Dispatch::on_outcome(Worker& worker, std::uint64_t call_id, CallOutcome out
     queue_again(call);
     return after_outcome(worker);
   }
-  api.guard.on_completed(now);
+  api.guard.on_completed(now, outcome.run_ns / std::max<std::uint32_t>(1, outcome.batch_size));
   // What answers is no part of a series of failures, whatever killed its predecessors.
   if (outcome.code == OutcomeCode::kOk) api.failures_count = 0;
   // The worker gets its next request before the answer goes out, which takes longer.

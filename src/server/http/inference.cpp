@@ -120,6 +120,7 @@ RequestTask serve_inference(Exchange& exchange, InferenceRoute route, InferenceP
   }
   std::optional<Refused> refused;
   if (auto* refusal = std::get_if<Refused>(&admitted)) {
+    if (refusal->pauses) co_await exchange.pause();
     co_await exchange.send(refusal_answer(*refusal, type, exchange.request_id()));
     co_return;
   }

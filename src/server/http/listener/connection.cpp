@@ -167,7 +167,7 @@ void Connection::resume() {
 }
 
 Connection::Step Connection::step_serving() {
-  if (sending_) return Step::kWait;
+  if (sending_ || waiting_ == Waiting::kPause) return Step::kWait;
   if (waiting_ == Waiting::kBody) {
     if (feed_body() == Fed::kMissing) return Step::kWait;
     if (phase_ != Phase::kServing || !task_) return Step::kAgain;  // the body was no HTTP: answered by us
@@ -260,6 +260,11 @@ void Connection::on_chunk_data(std::string_view data) { body_.append(data); }
 After Connection::after_answer() const {
   if (!keep_alive_) return After::kClose;
   return head().is_http_1_1 ? After::kKeepAlive : After::kKeepAliveOldClient;
+}
+
+void Connection::begin_pause() {
+  waiting_ = Waiting::kPause;
+  core_->await(core_->pause_list, *this);
 }
 
 bool Connection::begin_send(Answer answer) {
@@ -400,6 +405,10 @@ Connection::Step Connection::read_into(char* data, std::size_t size, Reading wha
 
 void Connection::on_due() {
   const boost::intrusive_ptr<Connection> self(this);
+  if (phase_ == Phase::kServing && waiting_ == Waiting::kPause) {
+    waiting_ = Waiting::kNothing;
+    return resume();
+  }
   if (phase_ == Phase::kServing && !sending_ && waiting_ == Waiting::kNothing) {
     if (ended_) return probe_half_closed();
     watches_ = true;

@@ -44,12 +44,13 @@ class Connection final : public StreamOwner,
 
  private:
   enum class Phase : std::uint8_t { kHandshake, kHead, kServing, kDropping, kLingering, kClosed };
-  enum class Waiting : std::uint8_t { kNothing, kBody, kSent };
+  enum class Waiting : std::uint8_t { kNothing, kBody, kPause, kSent };
   enum class Step : std::uint8_t { kAgain, kWait };
   enum class Reading : std::uint8_t { kNo, kBuffer, kBody, kDropped };
 
   bool begin_body(const BodyRules& rules) override;
   BodyResult take_body() override;
+  void begin_pause() override;
   bool begin_send(Answer answer) override;
   bool was_sent() const override { return !send_failed_; }
 

@@ -82,6 +82,9 @@ class Exchange {
   /// request.
   auto send(Answer answer);
 
+  /// co_await exchange.pause(): for limits::kHttpPauseMs.
+  auto pause();
+
   /// Goes on with the handler where it waits for something that the exchange knows nothing of.
   virtual void resume() = 0;
 
@@ -90,6 +93,7 @@ class Exchange {
   /// False: resume() follows when the result is there.
   virtual bool begin_body(const BodyRules& rules) = 0;
   virtual BodyResult take_body() = 0;
+  virtual void begin_pause() = 0;
   virtual bool begin_send(Answer answer) = 0;
   virtual bool was_sent() const = 0;
 };
@@ -103,6 +107,16 @@ inline auto Exchange::receive_body(const BodyRules& rules) {
     BodyResult await_resume() { return exchange.take_body(); }
   };
   return Wait{*this, rules};
+}
+
+inline auto Exchange::pause() {
+  struct Wait {
+    Exchange& exchange;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<>) const { exchange.begin_pause(); }
+    void await_resume() const noexcept {}
+  };
+  return Wait{*this};
 }
 
 inline auto Exchange::send(Answer answer) {

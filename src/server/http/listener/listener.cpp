@@ -16,6 +16,8 @@ using boost::system::error_code;
 
 namespace {
 
+constexpr MonotonicNs kPausesEndEveryNs = 1'000'000;
+
 constexpr int kBacklogCount = 4096;
 constexpr auto kAcceptPause = std::chrono::milliseconds(50);
 constexpr auto kTlsWatchPeriod = std::chrono::seconds(2);
@@ -35,6 +37,7 @@ ListenerCore::ListenerCore(EventLoop& loop, Clock& clock, ListenerOptions listen
                            RequestHandler& request_handler)
     : header_list(listener_options.header_timeout_ms),
       idle_list(listener_options.idle_timeout_ms),
+      pause_list(limits::kHttpPauseMs),
       stall_list(listener_options.stall_timeout_ms),
       linger_list(listener_options.linger_timeout_ms),
       watch_list(limits::kHttpWatchMs),
@@ -152,9 +155,12 @@ void ListenerCore::sweep() {
   const auto self = shared_from_this();
   const MonotonicNs now = now_ns();
   MonotonicNs next = 0;
-  for (DeadlineList* list : {&header_list, &idle_list, &stall_list, &linger_list, &watch_list, &probe_list}) {
+  for (DeadlineList* list :
+       {&header_list, &idle_list, &pause_list, &stall_list, &linger_list, &watch_list, &probe_list}) {
     sweep_list(*list, now);
-    const MonotonicNs due = list->next_due_ns();
+    MonotonicNs due = list->next_due_ns();
+    // Pauses end together: in a flood a timer for each would cost what they save.
+    if (list == &pause_list && due != 0) due = std::max(due, now + kPausesEndEveryNs);
     if (due != 0 && (next == 0 || due < next)) next = due;
   }
   if (next != 0) alarm_.set(next);

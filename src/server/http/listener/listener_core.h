@@ -39,7 +39,7 @@ class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
   void left();
   std::string_view date() { return date_.at(clock_.wall_us()); }
 
-  DeadlineList header_list, idle_list, stall_list, linger_list, watch_list, probe_list;
+  DeadlineList header_list, idle_list, pause_list, stall_list, linger_list, watch_list, probe_list;
   RequestIds request_ids;
   std::array<char, 64 * 1024> dropped{};  ///< bytes that nobody wants are read into here, by all connections
   std::uint16_t port = 0;
