@@ -26,6 +26,7 @@ std::vector<cli::ServeOption> serve_options() {
 
 Status serve(const std::string& config_path, const std::vector<std::pair<std::string, std::string>>& given) {
   std::vector<server::OptionValue> values;
+  values.reserve(given.size());
   for (const auto& [name, text] : given) values.push_back({name, text});
   ASSIGN_OR_RETURN(const server::Settings settings, server::make_settings(config_path, values));
   return run_server(settings);

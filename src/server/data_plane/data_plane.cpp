@@ -222,7 +222,7 @@ DataPlane::DataPlane(DataPlaneParts parts, DataPlaneOptions options)
     : impl_(std::make_unique<Impl>(std::move(parts), options)) {}
 DataPlane::~DataPlane() = default;
 
-void DataPlane::apply(CatalogSnapshot snapshot) { impl_->apply(snapshot); }
+void DataPlane::apply(const CatalogSnapshot& snapshot) { impl_->apply(snapshot); }
 void DataPlane::try_version(VersionToTry version, std::function<void(Status)> done) {
   impl_->try_version(std::move(version), std::move(done));
 }

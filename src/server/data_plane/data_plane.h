@@ -101,7 +101,7 @@ class DataPlane {
   ~DataPlane();
 
   /// From here on this is what is published.
-  void apply(CatalogSnapshot snapshot);
+  void apply(const CatalogSnapshot& snapshot);
 
   /// Loads the version beside the one that serves and has it answer a sample request; nothing else changes.
   /// Ok: its workers stand ready, and the catalog that names the version makes them serve at once.

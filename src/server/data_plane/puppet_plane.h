@@ -2,11 +2,11 @@
 // the test says so. One thread.
 #pragma once
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -138,7 +138,7 @@ class PuppetPlane : private QuotaSource {
     plane = std::make_unique<DataPlane>(DataPlaneParts{loop, clock, host, *this, *usage_, loader, {}, sink},
                                         options);
   }
-  ~PuppetPlane() {
+  ~PuppetPlane() override {
     plane.reset();
     usage_.reset();
     ::unlink((folder_ + "/usage.counters").c_str());

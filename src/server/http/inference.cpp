@@ -14,7 +14,7 @@ class AdmitWait final : private AdmissionWaiter {
       : exchange_(exchange), plane_(plane), head_(head) {}
   AdmitWait(const AdmitWait&) = delete;
   AdmitWait& operator=(const AdmitWait&) = delete;
-  ~AdmitWait() { plane_.stop_waiting(*this); }
+  ~AdmitWait() override { plane_.stop_waiting(*this); }
 
   bool await_ready() {
     result_ = plane_.admit(head_, *this);
@@ -42,7 +42,7 @@ class CallWait final : private CallListener {
       : exchange_(exchange), plane_(plane), permit_(permit), body_(std::move(body)) {}
   CallWait(const CallWait&) = delete;
   CallWait& operator=(const CallWait&) = delete;
-  ~CallWait() { plane_.abandon(*this); }
+  ~CallWait() override { plane_.abandon(*this); }
 
   bool await_ready() {
     if (auto refused = plane_.call(permit_, std::move(body_), *this)) result_ = std::move(refused);

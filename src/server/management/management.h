@@ -49,7 +49,8 @@ class ManagementService {
   virtual void check_head(const ManagementRequest& head,
                           std::function<void(std::optional<ManagementResponse>)> reply) {
     static_cast<void>(head);
-    reply(std::nullopt);
+    const auto answer = std::move(reply);
+    answer(std::nullopt);
   }
   /// `reply` is called exactly once, on any thread.
   virtual void handle(ManagementRequest request, std::function<void(ManagementResponse)> reply) = 0;

@@ -26,7 +26,7 @@ class ApisTest : public ::testing::Test {
     EXPECT_TRUE(store_->add_job(record).ok());
     return record;
   }
-  Result<PublishedNow> publish(const Principal& owner, NewApi api) {
+  Result<PublishedNow> publish(const Principal& owner, const NewApi& api) {
     clock_.advance_ms(1);
     return apis_.publish(owner, api, nullptr);
   }

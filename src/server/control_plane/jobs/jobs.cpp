@@ -163,6 +163,7 @@ void Jobs::release_blobs(const std::vector<std::string>& names) {
 Status Jobs::remove_stray_blobs() {
   ASSIGN_OR_RETURN(const std::vector<BlobInfo> all, blobs_.list());
   std::vector<std::string> names;
+  names.reserve(all.size());
   for (const BlobInfo& blob : all) names.push_back(blob.name);
   release_blobs(names);
   return Ok{};

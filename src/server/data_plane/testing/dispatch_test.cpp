@@ -18,6 +18,7 @@ TEST(Dispatch, AQueueExpiresByTimerWhileTheWorkerIsBusy) {
   Simulation simulation({api}, kOneCore);
   const auto& first = simulation.send("a", "700");
   std::vector<Simulation::Request*> others;
+  others.reserve(8);
   for (int i = 0; i < 8; ++i) others.push_back(&simulation.send("a", "700"));
   simulation.run_ms(1'100);
   EXPECT_EQ(first.status, 200);
@@ -76,6 +77,7 @@ TEST(Dispatch, WhoHangsUpFreesItsSlot) {
   Simulation simulation({simulated_api("a", 1)}, {.cores_count = 1, .workers_per_api_count = 1});
   auto& running = simulation.send("a", "hang");
   std::vector<Simulation::Request*> waiting;
+  waiting.reserve(6);
   for (int i = 0; i < 6; ++i) waiting.push_back(&simulation.send("a", "7"));
   simulation.run_ms(20);
   for (auto* each : waiting) each->hang_up();
