@@ -166,7 +166,10 @@ TEST(WarmPool, AnApiOfNoUseHoldsNoOtherUp) {
   p.host.live[1]->become_ready();
   p.host.live[1]->answer();
   EXPECT_TRUE(caller.is_answered());
-  for (const Caller& each : callers) EXPECT_FALSE(each.done.has_value());
+  for (Caller& each : callers) {
+    EXPECT_FALSE(each.done.has_value());
+    p.plane->abandon(each);
+  }
 }
 
 TEST(WarmPool, OffEndsTheWorkersOnceWhatWasTakenIsServed) {

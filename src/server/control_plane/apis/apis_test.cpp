@@ -125,7 +125,8 @@ TEST_F(ApisTest, AChangeOfTypeIsCheckedLikeAPublish) {
             Code::kPermissionDenied);
   const auto changed = apis_.change(slow->row, {.type = ExecutionType::kPerRequest});
   ASSERT_TRUE(changed.ok());
-  const PublishedApi* api = (*apis_.build_catalog())->find(slow->row.api.id);
+  const CatalogSnapshot catalog = *apis_.build_catalog();
+  const PublishedApi* api = catalog->find(slow->row.api.id);
   EXPECT_EQ(api->type, ExecutionType::kPerRequest);
   EXPECT_EQ(api->number, slow->row.api.number);
 }

@@ -30,7 +30,7 @@ bool is_uuid4(const std::string& text) {
 
 Response ask(const TestServer& server, const std::string& request) {
   Client client(server.port());
-  const Response response = client.ask(request);
+  Response response = client.ask(request);
   EXPECT_TRUE(is_uuid4(response.header("x-request-id"))) << response.head;
   EXPECT_EQ(response.header("Access-Control-Allow-Origin"), "*");
   return response;
@@ -352,6 +352,7 @@ TEST(ContractQuota, ServesNotOneMoreThanTheFreeRequests) {
   TestServer server({api}, options);
   std::atomic<int> served = 0, used_up = 0, others = 0;
   std::vector<std::thread> callers;
+  callers.reserve(8);
   for (int i = 0; i < 8; ++i) {
     callers.emplace_back([&, i] {
       Client client(server.port());
