@@ -142,7 +142,7 @@ class StepGatherer {
                  std::int64_t row) {
     const onnx::NodeProto& first = *products.front().node;
     const std::int64_t count = products.front().pieces[place].count;
-    const std::string name = first.output(0) + ".steps";
+    std::string name = first.output(0) + ".steps";
     onnx::NodeProto& split = *steps.front().split;
     onnx::NodeProto product =
         new_node("Gemm", {rows_of(split, count), rows_of_weight(first, row, count, name)}, name);
@@ -161,7 +161,7 @@ class StepGatherer {
 
   /// All steps under each other, one row for each step of each request: (steps x requests, numbers).
   std::string rows_of(onnx::NodeProto& split, std::int64_t count) {
-    const std::string name = split.output(0) + ".rows";
+    std::string name = split.output(0) + ".rows";
     if (!gathered_.insert(&split).second) return name;
     const auto axis = static_cast<std::int64_t>(attribute_or(split, "axis", 0));
     onnx::NodeProto turned = new_node("Transpose", {split.input(0)}, name + ".turned");
@@ -177,7 +177,7 @@ class StepGatherer {
   }
 
   std::string flat_shape(std::int64_t count) {
-    const std::string name = "rows_of_" + std::to_string(count);
+    std::string name = "rows_of_" + std::to_string(count);
     if (index_.constants.contains(name)) return name;
     const std::int64_t target[] = {-1, count};
     onnx::TensorProto* proto = graph_.add_initializer();
@@ -235,7 +235,7 @@ class StepGatherer {
   }
 
   std::string row_without(const Product& product, std::size_t place) {
-    const std::string name = product.concat->output(0) + ".without" + std::to_string(place);
+    std::string name = product.concat->output(0) + ".without" + std::to_string(place);
     std::int64_t count = 0;
     for (std::size_t i = 0; i < product.pieces.size(); ++i)
       if (i != place) count += product.pieces[i].count;

@@ -78,7 +78,7 @@ Status apply_metadata(const OnnxFile& file, const OnnxPort& port, InputSignature
   const auto found = rule_in_metadata(file, port, shape_of(input));
   if (!found) return Ok{};
   InputSignature changed = input;
-  const Status applied = apply_input_rule(port.name + "=" + found->text, found->text, changed);
+  Status applied = apply_input_rule(port.name + "=" + found->text, found->text, changed);
   if (!applied.ok()) {
     if (file.metadata.contains("noren.input." + port.name)) return applied;
     result.warnings.push_back(found->source + " is not heeded: " + applied.error().text);

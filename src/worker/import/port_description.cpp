@@ -42,7 +42,7 @@ PictureFacts facts_of(const InputSignature& input) {
 std::string colours_of(const InputSignature& input, const PictureFacts& facts) {
   if (facts.channels == 1 || input.image.grey) return facts.channels > 1 ? "grey in every channel" : "grey";
   if (facts.channels == 2) return "grey and alpha";
-  const std::string order = input.image.reverse_channels ? "blue, green, red" : "red, green, blue";
+  std::string order = input.image.reverse_channels ? "blue, green, red" : "red, green, blue";
   if (facts.channels == 3) return order;
   if (facts.channels == 4) return order + ", alpha";
   return facts.channels > 4 ? std::to_string(facts.channels) + " channels" : "the file's own channels";

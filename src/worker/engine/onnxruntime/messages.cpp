@@ -172,7 +172,7 @@ std::string load_refusal(std::string_view what) {
 
 std::string run_refusal(std::string_view what) {
   const auto type = between(what, "while running ", " node.");
-  const std::string reason = reason_of(what);
+  std::string reason = reason_of(what);
   if (!type) return reason;
   return node_text(between(what, "Name:'", "' Status").value_or(""), *type) + ": " + reason;
 }
