@@ -116,9 +116,9 @@ Result<Query> parse_query(const std::string& text, std::initializer_list<std::st
   return query;
 }
 
-std::string query_value(const Query& query, const std::string& name, std::string standard) {
+std::string query_value(const Query& query, const std::string& name, const std::string& standard) {
   const auto found = query.find(name);
-  return found == query.end() ? std::move(standard) : found->second;
+  return found == query.end() ? standard : found->second;
 }
 
 Result<Page> page_of(const Query& query) {

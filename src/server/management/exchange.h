@@ -63,7 +63,7 @@ void list_usage(const ManagementParts& parts, const ExchangePointer& exchange);
 /// is badly encoded.
 using Query = std::multimap<std::string, std::string>;
 Result<Query> parse_query(const std::string& text, std::initializer_list<std::string_view> known);
-std::string query_value(const Query& query, const std::string& name, std::string standard);
+std::string query_value(const Query& query, const std::string& name, const std::string& standard);
 /// limit and before of a list.
 Result<Page> page_of(const Query& query);
 

@@ -221,6 +221,7 @@ TEST_F(ManagementTest, AJobInUseIsNotDeleted) {
 
 TEST_F(ManagementTest, ListsComeInPagesNewestFirst) {
   std::vector<std::string> ids;
+  ids.reserve(5);
   for (int i = 0; i < 5; ++i) ids.push_back(publish().text("id"));
   std::vector<std::string> seen;
   std::string path = "apis?limit=2";

@@ -263,6 +263,7 @@ class MemoryStore final : public Store {
       if (number == api_number && day >= first_day && day <= last_day) add(days[day], counts);
     }
     std::vector<DayUsage> all;
+    all.reserve(days.size());
     for (const auto& [day, counts] : days) all.push_back({day, counts});
     return all;
   }

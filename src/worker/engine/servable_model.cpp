@@ -164,6 +164,7 @@ Result<std::vector<Tensor>> ServableModel::run(std::size_t executor_index, std::
   if (positions.size() == results.size() && std::is_sorted(positions.begin(), positions.end()))
     return results;
   std::vector<Tensor> outputs;
+  outputs.reserve(positions.size());
   for (const std::size_t position : positions) outputs.push_back(results[position]);
   return outputs;
 }

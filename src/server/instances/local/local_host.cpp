@@ -36,7 +36,7 @@ class Host final : public FrameReceiver, public std::enable_shared_from_this<Hos
 
   void open();
   void close();
-  std::shared_ptr<ServingChild> start(InstanceSpec spec, InstanceListener& listener);
+  std::shared_ptr<ServingChild> start(const InstanceSpec& spec, InstanceListener& listener);
   void inspect(InspectSpec spec, InspectingChild::Done done);
   MonotonicNs last_probe_ns() const { return last_probe_ns_; }
 
@@ -177,7 +177,7 @@ void Host::ask_for(LocalChild& child) {
   control_->flush_soon();
 }
 
-std::shared_ptr<ServingChild> Host::start(InstanceSpec spec, InstanceListener& listener) {
+std::shared_ptr<ServingChild> Host::start(const InstanceSpec& spec, InstanceListener& listener) {
   auto child = std::make_shared<ServingChild>(next_id_++, spec, options_, listener);
   const std::string why = spec.device == device_ ? "" : gpu_unavailable_reason(options_.gpu_runtime_folder);
   if (!why.empty() || !adopt(child).ok()) {
@@ -266,7 +266,7 @@ class LocalHost final : public InstanceHost {
 
 }  // namespace
 
-std::unique_ptr<InstanceHost> make_local_host(asio::io_context& io, LocalHostOptions options) {
+std::unique_ptr<InstanceHost> make_local_host(asio::io_context& io, const LocalHostOptions& options) {
   return std::make_unique<LocalHost>(io, options);
 }
 

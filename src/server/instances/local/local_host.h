@@ -32,7 +32,7 @@ struct LocalHostOptions {
 };
 
 /// Destroying the host ends its workers. Callbacks come from `io`'s run(), never from inside a call.
-std::unique_ptr<InstanceHost> make_local_host(boost::asio::io_context& io, LocalHostOptions options);
+std::unique_ptr<InstanceHost> make_local_host(boost::asio::io_context& io, const LocalHostOptions& options);
 
 /// "" where instances can run on a GPU of this machine, else why not, for a person. Looks at files alone: the
 /// driver is met by the first instance. `root` stands before every path, for tests.
