@@ -167,6 +167,8 @@ def dequantize_linear(draw):
 def min_max_quantize(draw):
     shape = (1,) + several(draw, 1, 4, draw.randint(1, 3))
     form = one_for_each(draw, shape)
+    if draw.random() < 0.3:  # fewer axes than the input, as the console draws them
+        form = form[draw.randint(1, len(form) - 1) :]
     arguments = {
         "x_min_max": draw.random() < 0.4,
         "ema": draw.random() < 0.4,

@@ -2,173 +2,48 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <set>
 #include <utility>
 
 #include "base/check.h"
+#include "worker/model_file/statistics_rules.h"
 
 namespace noren::worker {
 namespace {
 
-/// What a coefficient multiplies.
-enum class Basis {
-  kInput,          ///< elements of the first input
-  kOutput,         ///< elements of the first output
-  kWindow,         ///< output elements x elements of the kernel
-  kBias,           ///< output elements, where the layer has a bias
-  kAffine,         ///< multiplications of a matrix product with the weight
-  kConvolution,    ///< output elements x weights that reach one of them
-  kDeconvolution,  ///< the same with the weight's axes exchanged
-  kMatrix,         ///< output elements x length of the inner axis
-  kSide,           ///< side n of a square matrix
-  kSideSquared,    ///< n²
-  kSideCubed,      ///< n³
-  kInversion,      ///< n (n - 1)²
-  kOnce,
-};
-
-struct Rule {
-  std::string_view type;
-  Basis basis;
-  Cost coefficients;
-};
-
-// Per layer what the console's layer definitions say (sony/nnc-desktop, layer_component/*.txt, properties
-// Cost*), and where these name a built-in quantity, what official numbers of sample projects follow.
-constexpr Rule kRules[] = {
-    // Neural network layers
-    {"Affine", Basis::kBias, {.add = 1}},
-    {"Affine", Basis::kAffine, {.multiply_add = 1}},
-    {"Convolution", Basis::kBias, {.add = 1}},
-    {"Convolution", Basis::kConvolution, {.multiply_add = 1}},
-    {"DeformableConvolution", Basis::kBias, {.add = 1}},
-    {"DeformableConvolution", Basis::kConvolution, {.multiply_add = 1}},
-    {"DepthwiseConvolution", Basis::kBias, {.add = 1}},
-    {"DepthwiseConvolution", Basis::kConvolution, {.multiply_add = 1}},
-    {"Deconvolution", Basis::kBias, {.add = 1}},
-    {"Deconvolution", Basis::kDeconvolution, {.multiply_add = 1}},
-    {"DepthwiseDeconvolution", Basis::kBias, {.add = 1}},
-    {"DepthwiseDeconvolution", Basis::kConvolution, {.multiply_add = 1}},
-    {"BinaryConnectAffine", Basis::kAffine, {.add = 1}},
-    {"BinaryWeightAffine", Basis::kAffine, {.add = 1}},
-    {"BinaryConnectConvolution", Basis::kConvolution, {.add = 1}},
-    {"BinaryWeightConvolution", Basis::kConvolution, {.add = 1}},
-    // Pooling
-    {"MaxPooling", Basis::kWindow, {.branch = 1}},
-    {"AveragePooling", Basis::kInput, {.add = 1}},
-    {"AveragePooling", Basis::kOutput, {.multiply = 1}},
-    {"GlobalAveragePooling", Basis::kInput, {.add = 1}},
-    {"GlobalAveragePooling", Basis::kOutput, {.multiply = 1}},
-    {"SumPooling", Basis::kInput, {.add = 1}},
-    // Activations
-    {"Abs", Basis::kInput, {.branch = 1}},
-    {"BinarySigmoid", Basis::kInput, {.add = 1, .multiply = 1, .branch = 1}},
-    {"BinaryTanh", Basis::kInput, {.add = 2, .multiply = 2, .branch = 1}},
-    {"CELU", Basis::kOutput, {.add = 1, .multiply = 1, .exp = 1, .branch = 1}},
-    {"CReLU", Basis::kOutput, {.branch = 1}},
-    {"ELU", Basis::kInput, {.add = 1, .multiply = 1, .exp = 1, .branch = 1}},
-    {"GELU", Basis::kInput, {.add = 2, .multiply = 6, .exp = 2}},
-    {"HardSigmoid", Basis::kInput, {.add = 1, .multiply = 1, .branch = 2}},
-    {"HardTanh", Basis::kInput, {.branch = 2}},
-    {"LeakyReLU", Basis::kInput, {.multiply = 1, .branch = 1}},
-    {"LogSigmoid", Basis::kInput, {.add = 1, .division = 1, .exp = 2}},
-    {"LogSoftmax", Basis::kInput, {.add = 1, .exp = 2}},
-    {"Mish", Basis::kInput, {.add = 2, .multiply = 1, .division = 1, .exp = 3}},
-    {"PReLU", Basis::kInput, {.multiply_add = 1, .branch = 1}},
-    {"ReLU", Basis::kInput, {.branch = 1}},
-    {"ReLU6", Basis::kInput, {.branch = 2}},
-    {"SELU", Basis::kInput, {.add = 1, .multiply = 2, .exp = 1, .branch = 1}},
-    {"Sigmoid", Basis::kInput, {.add = 1, .division = 1, .exp = 1}},
-    {"Sinc", Basis::kInput, {.division = 1, .branch = 1}},
-    {"SoftPlus", Basis::kInput, {.add = 1, .exp = 2}},
-    {"SoftSign", Basis::kInput, {.add = 1, .division = 1, .branch = 1}},
-    {"Softmax", Basis::kInput, {.add = 1, .division = 1, .exp = 1}},
-    {"Swish", Basis::kInput, {.add = 1, .multiply = 1, .division = 1, .exp = 1}},
-    {"Tanh", Basis::kInput, {.add = 2, .division = 1, .exp = 1}},
-    {"TanhShrink", Basis::kInput, {.add = 3, .division = 1, .exp = 1}},
-    // Arithmetic of two or more inputs
-    {"Add2", Basis::kOutput, {.add = 1}},
-    {"AddN", Basis::kOutput, {.add = 1}},
-    {"Div2", Basis::kOutput, {.division = 1}},
-    {"Maximum2", Basis::kOutput, {.branch = 1}},
-    {"Minimum2", Basis::kOutput, {.branch = 1}},
-    {"Mul2", Basis::kOutput, {.multiply = 1}},
-    {"MulN", Basis::kOutput, {.multiply = 1}},
-    {"Pow2", Basis::kOutput, {.multiply = 1, .exp = 2}},
-    {"Sub2", Basis::kOutput, {.add = 1}},
-    // Arithmetic with a number
-    {"AddScalar", Basis::kInput, {.add = 1}},
-    {"MaximumScalar", Basis::kInput, {.branch = 1}},
-    {"MinimumScalar", Basis::kInput, {.branch = 1}},
-    {"MulScalar", Basis::kInput, {.multiply = 1}},
-    {"PowScalar", Basis::kInput, {.multiply = 1, .exp = 2}},
-    {"RDivScalar", Basis::kInput, {.division = 1}},
-    {"RPowScalar", Basis::kInput, {.multiply = 1, .exp = 2}},
-    {"RSubScalar", Basis::kInput, {.add = 1}},
-    // Comparison and logic
-    {"Equal", Basis::kOutput, {.branch = 1}},
-    {"EqualScalar", Basis::kInput, {.branch = 1}},
-    {"Greater", Basis::kOutput, {.branch = 1}},
-    {"GreaterEqual", Basis::kOutput, {.branch = 1}},
-    {"GreaterEqualScalar", Basis::kInput, {.branch = 1}},
-    {"GreaterScalar", Basis::kInput, {.branch = 1}},
-    {"IsInf", Basis::kInput, {.branch = 1}},
-    {"IsNaN", Basis::kInput, {.branch = 1}},
-    {"Less", Basis::kOutput, {.branch = 1}},
-    {"LessEqual", Basis::kOutput, {.branch = 1}},
-    {"LessEqualScalar", Basis::kInput, {.branch = 1}},
-    {"LessScalar", Basis::kInput, {.branch = 1}},
-    {"LogicalAnd", Basis::kOutput, {.branch = 1}},
-    {"LogicalAndScalar", Basis::kInput, {.branch = 1}},
-    {"LogicalNot", Basis::kInput, {.branch = 1}},
-    {"LogicalOr", Basis::kOutput, {.branch = 1}},
-    {"LogicalOrScalar", Basis::kInput, {.branch = 1}},
-    {"LogicalXor", Basis::kOutput, {.branch = 1}},
-    {"LogicalXorScalar", Basis::kInput, {.branch = 1}},
-    {"NotEqual", Basis::kOutput, {.branch = 1}},
-    {"NotEqualScalar", Basis::kInput, {.branch = 1}},
-    // Math
-    {"BatchDet", Basis::kSide, {.multiply = 1}},
-    {"BatchDet", Basis::kSideSquared, {.add = 1, .division = 1}},
-    {"BatchDet", Basis::kSideCubed, {.multiply_add = 1}},
-    {"BatchInv", Basis::kInversion, {.add = 1}},
-    {"BatchInv", Basis::kSideCubed, {.multiply_add = 1}},
-    {"BatchLogdet", Basis::kOnce, {.exp = 1}},
-    {"BatchLogdet", Basis::kSide, {.multiply = 1}},
-    {"BatchLogdet", Basis::kSideSquared, {.add = 1, .division = 1}},
-    {"BatchLogdet", Basis::kSideCubed, {.multiply_add = 1}},
-    {"BatchMatmul", Basis::kMatrix, {.multiply_add = 1}},
-    {"CumProd", Basis::kInput, {.multiply = 1}},
-    {"CumSum", Basis::kInput, {.add = 1}},
-    {"Exp", Basis::kInput, {.exp = 1}},
-    {"Log", Basis::kInput, {.exp = 1}},
-    {"Max", Basis::kInput, {.branch = 1}},
-    {"Mean", Basis::kInput, {.add = 1}},
-    {"Min", Basis::kInput, {.branch = 1}},
-    {"Norm", Basis::kInput, {.add = 1, .multiply = 2, .exp = 2}},
-    {"Prod", Basis::kInput, {.multiply = 1}},
-    {"Sign", Basis::kInput, {.branch = 1}},
-    {"Sum", Basis::kInput, {.add = 1}},
-    // Normalization
-    {"BatchNormalization", Basis::kInput, {.add = 1, .multiply = 1}},
-    {"FusedBatchNormalization", Basis::kInput, {.add = 1, .multiply = 1}},
-    {"GroupNormalization", Basis::kInput, {.add = 4, .multiply = 3}},
-    {"InstanceNormalization", Basis::kInput, {.add = 4, .multiply = 3}},
-    {"LayerNormalization", Basis::kInput, {.add = 4, .multiply = 3}},
-    {"MeanSubtraction", Basis::kInput, {.add = 1}},
-    {"NormNormalization", Basis::kInput, {.add = 1, .multiply = 3, .exp = 2}},
-    // Training layers
-    {"Dropout", Basis::kInput, {.multiply = 1}},
-    {"SigmoidCrossEntropy", Basis::kInput, {.add = 1, .division = 1, .exp = 1}},
-    {"SoftmaxCrossEntropy", Basis::kInput, {.add = 1, .division = 1, .exp = 1}},
-};
-
-/// Layers whose main weight is stored as bits: 32 count as one scalar, and the copy 'Wb' not at all.
+/// Layers whose main weight is stored as bits: 32 count as one scalar, and the copy 'Wb' not at all. Their
+/// scale 'alpha', which the console's networks don't have, neither.
+constexpr double kBitsPerScalar = 32;
 constexpr std::string_view kBinaryTypes[] = {"BinaryConnectAffine", "BinaryWeightAffine",
                                              "BinaryConnectConvolution", "BinaryWeightConvolution"};
-/// Layers whose parameters the console does not count.
-constexpr std::string_view kUncountedTypes[] = {"MeanSubtraction"};
+/// Layers whose parameters the console does not count: their definitions have no CostParameter.
+constexpr std::string_view kUncountedTypes[] = {"MeanSubtraction", "MinMaxQuantize", "SpectralNorm",
+                                                "WeightNormalization"};
+
+/// The layers that a network file holds for one LSTM of the console, by name and type. It counts the layer as
+/// a whole (layer_component/Unit/LSTM.txt); a unit of the user's own counts what is inside it.
+constexpr std::pair<std::string_view, std::string_view> kLstmLayers[] = {
+    {"RecurrentInput", "RecurrentInput"},
+    {"C", "Delay"},
+    {"H", "Delay"},
+    {"Concatenate", "Concatenate"},
+    {"Affine", "Affine"},
+    {"IGate", "Affine"},
+    {"FGate", "Affine"},
+    {"OGate", "Affine"},
+    {"Tanh", "Tanh"},
+    {"Sigmoid", "Sigmoid"},
+    {"Sigmoid_2", "Sigmoid"},
+    {"Sigmoid_4", "Sigmoid"},
+    {"Mul2", "Mul2"},
+    {"Mul2_2", "Mul2"},
+    {"Add2", "Add2"},
+    {"Tanh_2", "Tanh"},
+    {"Mul2_3", "Mul2"},
+    {"RecurrentOutput", "RecurrentOutput"},
+};
 
 template <std::size_t N>
 bool contains(const std::string_view (&list)[N], std::string_view type) {
@@ -210,6 +85,7 @@ class Counter {
         if (!is_first && known->second != unit) known->second = {};
       }
     }
+    find_lstms();
   }
 
   Statistics run() {
@@ -218,6 +94,8 @@ class Counter {
     for (const Design::Layer& layer : design_.layers) {
       Cost cost;
       add_scaled(cost, cost_of(layer.function), layer.turns_count);
+      if (const auto unit = lstm_turns_.find(scope_of(layer.function)); unit != lstm_turns_.end())
+        count_in_lstm(layer, unit->second, cost);
       statistics.functions.push_back({layer.function.name, layer.function.type, cost});
     }
     for (const FunctionCost& row : statistics.functions) add_as_console(statistics.total, row.cost);
@@ -284,6 +162,37 @@ class Counter {
     }
   }
 
+  /// "Unit/Inner/" of "Unit/Inner/Conv"; empty for a layer outside units.
+  static std::string_view scope_of(const Function& f) {
+    return std::string_view(f.name).substr(0, f.name.rfind('/') + 1);
+  }
+
+  void find_lstms() {
+    std::map<std::string_view, std::set<std::pair<std::string_view, std::string_view>>> scopes;
+    std::map<std::string_view, double> turns;
+    for (const Design::Layer& layer : design_.layers) {
+      const Function& f = layer.function;
+      const std::string_view scope = scope_of(f), name = std::string_view(f.name).substr(scope.size());
+      scopes[scope].emplace(name, f.type);
+      if (f.type == "RecurrentOutput") turns[scope] = layer.turns_count;
+    }
+    static const std::set<std::pair<std::string_view, std::string_view>> kLayers(std::begin(kLstmLayers),
+                                                                                 std::end(kLstmLayers));
+    for (const auto& [scope, layers] : scopes)
+      if (!scope.empty() && layers == kLayers) lstm_turns_[scope] = turns[scope];
+  }
+
+  /// Products and biases of the four matrices, whose parameters count once for all steps.
+  void count_in_lstm(const Design::Layer& layer, double turns_count, Cost& cost) const {
+    Cost counted{.output = cost.output};
+    if (layer.function.type == "Affine") {
+      counted.parameter = parameter_scalars(layer.function) * turns_count;
+      counted.add = cost.add;
+      counted.multiply_add = cost.multiply_add;
+    }
+    cost = counted;
+  }
+
   /// "Unit/" of "Unit/Inner/Conv"; empty for a layer outside units.
   static std::string_view unit_of(const Function& f) {
     const std::size_t slash = f.name.find('/');
@@ -303,8 +212,6 @@ class Counter {
   double parameter_scalars(const Function& f) const {
     if (contains(kUncountedTypes, f.type)) return 0;
     const bool is_binary = contains(kBinaryTypes, f.type);
-    const std::size_t binary_bias =
-        f.type.starts_with("BinaryWeight") ? 4 : 3;  // behind 'Wb' and maybe alpha
     double sum = 0;
     for (std::size_t i = 0; i < f.inputs.size(); ++i) {
       if (!is_parameter(f.inputs[i]) || is_parameter_layer(f.inputs[i])) continue;
@@ -312,8 +219,8 @@ class Counter {
       if (!is_binary) {
         sum += size;
       } else if (i == 1) {
-        sum += static_cast<double>(static_cast<std::int64_t>(std::min(size, 1e18)) / 32);
-      } else if (i == binary_bias) {
+        sum += std::ceil(size / kBitsPerScalar);
+      } else if (i > 2 && !f.inputs[i].ends_with("alpha")) {  // behind 'Wb'
         sum += size;
       }
     }
@@ -345,6 +252,16 @@ class Counter {
       case Basis::kSideSquared: return side * side;
       case Basis::kSideCubed: return side * side * side;
       case Basis::kInversion: return side * (side - 1) * (side - 1);
+      case Basis::kFourier: return product(input_shape(f, 0)) * fourier_stages(f);
+      case Basis::kNormalizedFourier:
+        return f.arguments.defines("normalized") && f.arguments.boolean("normalized")
+                   ? product(input_shape(f, 0))
+                   : 0;
+      case Basis::kSeparable:
+        return outputs * static_cast<double>(dimension(input_shape(f, 1), 1)) *
+               static_cast<double>(dimension(input_shape(f, 2), 1));
+      case Basis::kRecurrence: return recurrent_scalars(f).weights;
+      case Basis::kRecurrenceBias: return recurrent_scalars(f).biases;
       case Basis::kOnce: return 1;
     }
     return 0;
@@ -363,11 +280,39 @@ class Counter {
     return static_cast<double>(a[a.size() - (transposed ? 2 : 1)]);
   }
 
+  /// Of a fast Fourier transform over the last axes; the one behind them holds real and imaginary parts.
+  double fourier_stages(const Function& f) const {
+    const Shape x = input_shape(f, 0);
+    const auto last = static_cast<std::int64_t>(x.size()) - 1;
+    const std::int64_t axes = f.arguments.defines("signal_ndim") ? f.arguments.integer("signal_ndim") : 0;
+    double stages = 0;
+    for (std::int64_t axis = std::max<std::int64_t>(last - axes, 0); axis < last; ++axis)
+      stages += std::ceil(std::log2(static_cast<double>(x[static_cast<std::size_t>(axis)])));
+    return stages;
+  }
+
+  struct RecurrentScalars {
+    double weights = 0, biases = 0;
+  };
+
+  /// Scalars that all steps use: of the matrices and of the biases, which have the rank of the first matrix.
+  RecurrentScalars recurrent_scalars(const Function& f) const {
+    const std::size_t first = f.type == "LSTM" ? 3 : 2;  // behind the input and the initial states
+    const Shape x = input_shape(f, 0), weight = input_shape(f, first);
+    const double steps = x.size() == 3 ? static_cast<double>(x[0]) * static_cast<double>(x[1]) : 0;
+    RecurrentScalars scalars{.weights = steps * product(weight)};
+    for (std::size_t i = first + 1; i < f.inputs.size(); ++i) {
+      const Shape shape = input_shape(f, i);
+      (shape.size() == weight.size() ? scalars.biases : scalars.weights) += steps * product(shape);
+    }
+    return scalars;
+  }
+
   Cost cost_of(const Function& f) const {
     Cost cost;
     cost.output = shown_output(f);
     cost.parameter = parameter_scalars(f);
-    for (const Rule& rule : kRules) {
+    for (const CostRule& rule : cost_rules()) {
       if (rule.type == f.type) add_scaled(cost, rule.coefficients, basis_of(f, rule.basis));
     }
     return cost;
@@ -379,6 +324,8 @@ class Counter {
   std::map<std::string_view, std::vector<const Function*>> readers_;
   /// The unit that all readers of a variable are in; empty where there is no such one.
   std::map<std::string_view, std::string_view> reading_unit_;
+  /// Scopes that are the console's LSTM, and how often the loops around them run it.
+  std::map<std::string_view, double> lstm_turns_;
 };
 
 }  // namespace

@@ -66,6 +66,127 @@ TEST(Statistics, ConvolutionsCountTheWeightsThatReachAnOutput) {
   EXPECT_EQ(statistics.functions[2].cost.multiply_add, 10 * 144 * 3 * 4);
 }
 
+// The numbers of the next five are those of the console's nncd_console_cli_util for the same layers.
+
+TEST(Statistics, BinaryWeightsAreRoundedUpAndTheirScaleIsFree) {
+  const Statistics statistics =
+      DesignBuilder()
+          .input("x", {1, 2, 5, 7})
+          .parameter("B/bwn_affine/W", {70, 5})
+          .parameter("B/bwn_affine/Wb", {70, 5})
+          .parameter("B/bwn_affine/b", {5})
+          .layer("B", "BinaryWeightAffine", {"x", "B/bwn_affine/W", "B/bwn_affine/Wb", "B/bwn_affine/b"},
+                 {1, 5})
+          .parameter("A/bwn_affine/alpha", {5})
+          .layer("A", "BinaryWeightAffine",
+                 {"x", "B/bwn_affine/W", "B/bwn_affine/Wb", "A/bwn_affine/alpha", "B/bwn_affine/b"}, {1, 5})
+          .statistics();
+  EXPECT_EQ(statistics.functions[1].cost.parameter, 11 + 5);
+  EXPECT_EQ(statistics.functions[2].cost.parameter, 11 + 5);
+}
+
+TEST(Statistics, FourierTransformsCountTheStagesOfEachAxis) {
+  Arguments two_axes, one_axis;
+  two_axes.set("signal_ndim", std::int64_t{2}).set("normalized", true);
+  one_axis.set("signal_ndim", std::int64_t{1}).set("normalized", false);
+  const Cost two = DesignBuilder()
+                       .input("x", {1, 3, 5, 7, 2})
+                       .layer("F", "FFT", {"x"}, {1, 3, 5, 7, 2}, 1, two_axes)
+                       .total();
+  EXPECT_EQ(two.multiply_add, 5040);
+  EXPECT_EQ(two.multiply, 210);
+  const Cost one = DesignBuilder()
+                       .input("x", {1, 3, 1000, 2})
+                       .layer("F", "IFFT", {"x"}, {1, 3, 1000, 2}, 1, one_axis)
+                       .total();
+  EXPECT_EQ(one.multiply_add, 240'000);
+  EXPECT_EQ(one.multiply, 0);
+}
+
+TEST(Statistics, SeparableConvolutionsCountTheirKernelsForEachOutput) {
+  const Cost cost = DesignBuilder()
+                        .input("x", {1, 3, 8, 9})
+                        .input("F_V", {1, 5, 4, 8})
+                        .input("F_H", {1, 2, 4, 8})
+                        .layer("F", "AdaptiveSeparableConvolution", {"x", "F_V", "F_H"}, {1, 3, 4, 8})
+                        .total();
+  EXPECT_EQ(cost.multiply_add, 960);
+}
+
+TEST(Statistics, SomeParametersAreNotCounted) {
+  const Cost cost = DesignBuilder()
+                        .parameter("S/u", {4})
+                        .parameter("W/g", {4})
+                        .parameter("Q/qr_min", {1})
+                        .input("x", {1, 4})
+                        .layer("S", "SpectralNorm", {"x", "S/u"}, {1, 4})
+                        .layer("W", "WeightNormalization", {"S", "W/g"}, {1, 4})
+                        .layer("Q", "MinMaxQuantize", {"W", "Q/qr_min"}, {1, 4})
+                        .total();
+  EXPECT_EQ(cost.parameter, 0);
+}
+
+/// An LSTM of the console over 5 steps of 10 numbers, 10 units, inside a loop of 3.
+DesignBuilder console_lstm(const std::string& scope) {
+  DesignBuilder builder;
+  builder.input("x", {1, 5, 10});
+  const auto name = [&](const char* layer) { return scope + layer; };
+  builder.layer(name("RecurrentInput"), "RecurrentInput", {"x"}, {1, 10}, 15);
+  for (const char* delay : {"C", "H"}) builder.layer(name(delay), "Delay", {name("Add2")}, {1, 10}, 15);
+  builder.layer(name("Concatenate"), "Concatenate", {name("RecurrentInput"), name("H")}, {1, 20}, 15);
+  for (const char* gate : {"Affine", "IGate", "FGate", "OGate"}) {
+    builder.parameter(name(gate) + "/affine/W", {20, 10}).parameter(name(gate) + "/affine/b", {10});
+    builder.layer(name(gate), "Affine",
+                  {name("Concatenate"), name(gate) + "/affine/W", name(gate) + "/affine/b"}, {1, 10}, 15);
+  }
+  for (const char* tanh : {"Tanh", "Tanh_2"})
+    builder.layer(name(tanh), "Tanh", {name("Affine")}, {1, 10}, 15);
+  for (const char* gate : {"Sigmoid", "Sigmoid_2", "Sigmoid_4"})
+    builder.layer(name(gate), "Sigmoid", {name("IGate")}, {1, 10}, 15);
+  for (const char* product : {"Mul2", "Mul2_2", "Mul2_3"})
+    builder.layer(name(product), "Mul2", {name("Tanh"), name("Sigmoid")}, {1, 10}, 15);
+  builder.layer(name("Add2"), "Add2", {name("Mul2"), name("Mul2_2")}, {1, 10}, 15);
+  builder.layer(name("RecurrentOutput"), "RecurrentOutput", {name("Mul2_3")}, {1, 5, 10}, 3);
+  return builder;
+}
+
+TEST(Statistics, TheConsolesLstmIsOneLayer) {
+  const Cost cost = console_lstm("LSTM/").total();
+  EXPECT_EQ(cost.parameter, 2520);
+  EXPECT_EQ(cost.add, 600);
+  EXPECT_EQ(cost.multiply_add, 15 * 4 * 200);
+  EXPECT_EQ(cost.multiply + cost.division + cost.exp + cost.branch, 0);
+}
+
+TEST(Statistics, OtherLstmsCountWhatIsInThem) {
+  const Cost drawn = console_lstm("").total();
+  EXPECT_EQ(drawn.parameter, 15 * 840);
+  EXPECT_EQ(drawn.exp, 15 * 5 * 10);
+  const Cost own_unit =
+      console_lstm("Own/").layer("Own/ReLU", "ReLU", {"Own/RecurrentOutput"}, {1, 5, 10}, 3).total();
+  EXPECT_EQ(own_unit.parameter, 15 * 840);
+}
+
+TEST(Statistics, RecurrentLayersOfTheReferenceCountTheirMatricesAtEachStep) {
+  DesignBuilder builder;
+  builder.input("x", {7, 2, 5})
+      .input("h", {2, 1, 2, 3})
+      .parameter("L/weight_l0", {1, 4, 3, 8})
+      .parameter("L/weight", {1, 1, 4, 3, 6})
+      .parameter("L/bias", {2, 1, 4, 3})
+      .layer("L", "LSTM", {"x", "h", "h", "L/weight_l0", "L/weight", "L/bias"}, {7, 2, 3})
+      .parameter("R/weight_l0", {1, 3, 8})
+      .layer("R", "RNN", {"x", "h", "R/weight_l0"}, {7, 2, 3});
+  const Statistics statistics = builder.statistics();
+  const Cost& lstm = statistics.functions[2].cost;
+  EXPECT_EQ(lstm.multiply_add, 14 * (96 + 72));
+  EXPECT_EQ(lstm.add, 14 * 24);
+  EXPECT_EQ(lstm.parameter, 96 + 72 + 24);
+  const Cost& rnn = statistics.functions[3].cost;
+  EXPECT_EQ(rnn.multiply_add, 14 * 24);
+  EXPECT_EQ(rnn.add, 0);
+}
+
 TEST(Statistics, BinaryWeightsCountAThirtySecondAndTheirCopyNothing) {
   const Cost cost = DesignBuilder()
                         .input("x", {1, 64})

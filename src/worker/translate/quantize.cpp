@@ -166,12 +166,26 @@ Range real_range(const Layer& layer) {
   return {.low = mixed(given.low, own.low), .high = mixed(given.high, own.high)};
 }
 
+/// The ranges can have fewer axes than the input, as the console makes them: they are stretched over its last
+/// axes. The reference compares their lengths with its first axes too, and finds its own range only in one
+/// with all axes.
+Status check_ranges(const Layer& layer) {
+  const Shape& x = layer.input(0).shape;
+  const Shape& range = layer.input(1).shape;
+  for (std::size_t i = 2; i < 5; ++i)
+    if (layer.input(i).shape != range) return layer.refuse("its four ranges differ in shape");
+  if (range.size() >= x.size() || layer.arguments().boolean("x_min_max")) return check_parameters(layer);
+  const std::size_t offset = x.size() - range.size();
+  for (std::size_t axis = 0; axis < range.size(); ++axis)
+    if (range[axis] != 1 && (range[axis] != x[axis] || range[axis] != x[offset + axis]))
+      return layer.refuse("its ranges are " + to_string(range) + ", which does not fit " + to_string(x));
+  return Ok{};
+}
+
 /// x clipped to a range whose zero is a whole step, and rounded to whole steps.
 LayerOutputs min_max_quantize(Layer& layer) {
   GraphBuilder& graph = layer.graph;
-  TRY(check_parameters(layer));
-  for (std::size_t i = 2; i < 5; ++i)
-    if (layer.input(i).shape != layer.input(1).shape) return layer.refuse("its four ranges differ in shape");
+  TRY(check_ranges(layer));
   const Value& x = layer.input(0);
   const Value& step_low = layer.input(3);
   const Value& step_high = layer.input(4);
