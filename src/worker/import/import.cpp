@@ -1,15 +1,18 @@
 #include "worker/import/import.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/limits.h"
 #include "worker/engine/package.h"
 #include "worker/import/description.h"
 #include "worker/import/onnx_import.h"
+#include "worker/import/onnx_statistics.h"
 #include "worker/import/simplify.h"
 #include "worker/import/text_locale.h"
 #include "worker/import/verify.h"
 #include "worker/model_file/nnp/nnp.h"
+#include "worker/model_file/text.h"
 #include "worker/translate/translate.h"
 
 namespace noren::worker {
@@ -89,18 +92,36 @@ Result<Imported> import_nnp(ByteView bytes, const ImportOptions& options) {
   return Imported{encode_package(description.signature, models), to_json(description)};
 }
 
+/// The operations of a plain ONNX model, as far as they are known.
+void count_onnx(ByteView model, const ExecutorSignature& executor, const ImportOptions& options,
+                Description& description) {
+  std::optional<OnnxStatistics> counted = onnx_statistics(model, executor);
+  if (!counted) {
+    description.warnings.emplace_back("the statistics count its parameters alone");
+    return;
+  }
+  description.statistics = counted->statistics.total;
+  if (options.layers == ImportOptions::Layers::kListed)
+    description.layers = std::move(counted->statistics.functions);
+  if (counted->uncounted.empty()) return;
+  std::string types;
+  for (const std::string& type : counted->uncounted) types += (types.empty() ? "" : ", ") + shown_name(type);
+  description.warnings.push_back("the statistics count no operations of: " + types);
+}
+
 Result<Imported> import_onnx(ByteView bytes, const ImportOptions& options) {
   ASSIGN_OR_RETURN(const OnnxFile file, read_onnx(bytes));
   ASSIGN_OR_RETURN(OnnxSignature signature, signature_of_onnx(file, options.input_rules));
   ExecutorSignature& executor = signature.executor;
   Description description{.format = "onnx", .parameters_count = file.stored_scalars_count};
   description.functions_count = file.operators_count;
-  description.statistics.parameter = static_cast<double>(file.cost_parameter_count);
   description.rule_sources = std::move(signature.rule_sources);
   description.labels = file.labels;
   for (const OnnxPort& output : file.outputs)
     if (!output.container.empty()) description.containers[output.name] = output.container;
   description.warnings = std::move(signature.warnings);
+  count_onnx(bytes, executor, options, description);
+  description.statistics.parameter = static_cast<double>(file.cost_parameter_count);
   if (!file.producer.empty()) description.facts["producer"] = file.producer;
   for (const auto& [domain, version] : file.opsets)
     if (domain.empty() || domain == "ai.onnx") description.facts["opset"] = std::to_string(version);

@@ -54,10 +54,6 @@ constexpr std::array<double Cost::*, 8> kFields = {&Cost::output,   &Cost::param
                                                    &Cost::multiply, &Cost::multiply_add, &Cost::division,
                                                    &Cost::exp,      &Cost::branch};
 
-void add_scaled(Cost& sum, const Cost& cost, double factor) {
-  for (const auto field : kFields) sum.*field += cost.*field * factor;
-}
-
 /// The console's sums are float32, so large totals are rounded at each step.
 void add_as_console(Cost& sum, const Cost& cost) {
   for (const auto field : kFields) {
@@ -329,6 +325,10 @@ class Counter {
 };
 
 }  // namespace
+
+void add_scaled(Cost& sum, const Cost& cost, double factor) {
+  for (const auto field : kFields) sum.*field += cost.*field * factor;
+}
 
 Statistics network_statistics(const Executor& executor, const ShapeLookup& shape_of) {
   CHECK(executor.design != nullptr);

@@ -37,6 +37,9 @@ struct CostRule {
   Cost coefficients;
 };
 
+/// Adds each count of `cost`, times `factor`.
+void add_scaled(Cost& sum, const Cost& cost, double factor);
+
 /// One layer can have several.
 std::span<const CostRule> cost_rules();
 

@@ -1,0 +1,98 @@
+// worker/import/onnx_builder.h - Small ONNX models for the tests of import. Test code.
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "worker/tensor/tensor.h"
+
+namespace noren::worker {
+
+/// -1 in a shape: the free axis "N".
+class OnnxBuilder {
+ public:
+  explicit OnnxBuilder(std::int64_t opset = 17) {
+    model_.set_ir_version(8);
+    auto* import = model_.add_opset_import();
+    import->set_domain("");
+    import->set_version(opset);
+    model_.mutable_graph()->set_name("graph");
+  }
+  OnnxBuilder& input(const std::string& name, const Shape& shape) {
+    declare(*model_.mutable_graph()->add_input(), name, shape);
+    return *this;
+  }
+  OnnxBuilder& output(const std::string& name, const Shape& shape) {
+    declare(*model_.mutable_graph()->add_output(), name, shape);
+    return *this;
+  }
+  OnnxBuilder& weight(const std::string& name, const Shape& shape) {
+    onnx::TensorProto& tensor = add_tensor(name, shape, onnx::TensorProto::FLOAT);
+    std::int64_t count = 1;
+    for (const std::int64_t dimension : shape) count *= dimension;
+    for (std::int64_t i = 0; i < count; ++i) tensor.add_float_data(0.1F + 0.01F * static_cast<float>(i % 7));
+    return *this;
+  }
+  OnnxBuilder& integers(const std::string& name, const std::vector<std::int64_t>& values) {
+    onnx::TensorProto& tensor =
+        add_tensor(name, {static_cast<std::int64_t>(values.size())}, onnx::TensorProto::INT64);
+    for (const std::int64_t value : values) tensor.add_int64_data(value);
+    return *this;
+  }
+  OnnxBuilder& node(const std::string& op, const std::vector<std::string>& inputs, const std::string& output,
+                    const std::vector<std::pair<std::string, std::vector<std::int64_t>>>& lists = {},
+                    const std::vector<std::pair<std::string, std::int64_t>>& numbers = {}) {
+    onnx::NodeProto& node = *model_.mutable_graph()->add_node();
+    node.set_op_type(op);
+    for (const std::string& name : inputs) node.add_input(name);
+    node.add_output(output);
+    for (const auto& [name, values] : lists) {
+      onnx::AttributeProto& attribute = add_attribute(node, name, onnx::AttributeProto::INTS);
+      for (const std::int64_t value : values) attribute.add_ints(value);
+    }
+    for (const auto& [name, value] : numbers)
+      add_attribute(node, name, onnx::AttributeProto::INT).set_i(value);
+    return *this;
+  }
+  Bytes bytes() const {
+    const std::string text = model_.SerializeAsString();
+    return {text.begin(), text.end()};
+  }
+
+ private:
+  static void declare(onnx::ValueInfoProto& value, const std::string& name, const Shape& shape) {
+    value.set_name(name);
+    auto& tensor = *value.mutable_type()->mutable_tensor_type();
+    tensor.set_elem_type(onnx::TensorProto::FLOAT);
+    tensor.mutable_shape();
+    for (const std::int64_t length : shape) {
+      auto& dimension = *tensor.mutable_shape()->add_dim();
+      if (length < 0)
+        dimension.set_dim_param("N");
+      else
+        dimension.set_dim_value(length);
+    }
+  }
+  static onnx::AttributeProto& add_attribute(onnx::NodeProto& node, const std::string& name,
+                                             onnx::AttributeProto::AttributeType type) {
+    onnx::AttributeProto& attribute = *node.add_attribute();
+    attribute.set_name(name);
+    attribute.set_type(type);
+    return attribute;
+  }
+  onnx::TensorProto& add_tensor(const std::string& name, const Shape& shape, int type) {
+    onnx::TensorProto& tensor = *model_.mutable_graph()->add_initializer();
+    tensor.set_name(name);
+    tensor.set_data_type(type);
+    for (const std::int64_t dimension : shape) tensor.add_dims(dimension);
+    return tensor;
+  }
+
+  onnx::ModelProto model_;
+};
+
+}  // namespace noren::worker
