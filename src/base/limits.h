@@ -50,7 +50,6 @@ inline constexpr std::int64_t kHttpIdleTimeoutMs = 75'000;
 inline constexpr std::int64_t kHttpBodyStallTimeoutMs = 20'000;
 inline constexpr std::int64_t kHttpLingerTimeoutMs = 5'000;
 inline constexpr std::int64_t kHttpWatchMs = 20;        // before a served caller's hanging up is looked for
-inline constexpr std::int64_t kHttpPauseMs = 100;       // a refusal in a flood is answered after this
 inline constexpr std::int64_t kHttpProbeMs = 250;       // how often a half-closed connection is looked at
 inline constexpr std::size_t kHttpChunkCount = 65'536;  // of one body
 inline constexpr std::size_t kBodiesInFlightBytes = kGiB;

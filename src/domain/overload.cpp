@@ -58,12 +58,15 @@ std::int32_t OverloadGuard::retry_after_s(std::uint32_t under_way_count) const {
       std::clamp(std::ceil(under_way_count / rate_per_s_), 1.0, static_cast<double>(kRetryAfterMostS)));
 }
 
-bool RefusalPace::pauses(MonotonicNs now_ns) {
+MonotonicNs RefusalPace::answer_at(MonotonicNs now_ns) {
   if (now_ns - window_start_ns_ >= kWindowMs * 1'000'000) {
     window_start_ns_ = now_ns;
     count_ = 0;
   }
-  return ++count_ > kAtOnceCount;
+  if (++count_ <= kAtOnceCount) return 0;
+  last_end_ns_ = std::clamp(last_end_ns_ + kPausesGapUs * 1'000, now_ns + kPauseLeastMs * 1'000'000,
+                            now_ns + kPauseMostMs * 1'000'000);
+  return last_end_ns_;
 }
 
 }  // namespace noren

@@ -50,19 +50,25 @@ class OverloadGuard {
 };
 
 /// RefusalPace: when refusals become a flood. A refusal costs a read and a write, so callers that ask again
-/// at once could take all the time that a core has. Up to some hundred a second are answered as they come; of
-/// more than that, each is answered too, but after a pause (limits::kHttpPauseMs), which is shorter than the
-/// Retry-After that it tells. A connection waits meanwhile, and others come the sooner.
+/// at once could take all the time that a core has. Up to a thousand a second are answered as they come; of
+/// more than that, each is answered too, but after a pause, which is shorter than the Retry-After that it
+/// tells. A connection waits meanwhile, and others come the sooner. The pauses end one by one, however many
+/// begin together: who is answered asks again, so a burst would come back as a burst for ever.
 class RefusalPace {
  public:
   static constexpr std::int64_t kWindowMs = 20;
   static constexpr std::uint32_t kAtOnceCount = 20;  ///< in a window: 1,000 a second
+  static constexpr std::int64_t kPauseLeastMs = 100;
+  static constexpr std::int64_t kPauseMostMs = 500;
+  static constexpr std::int64_t kPausesGapUs = 400;  ///< between the ends of two pauses, up to the longest
 
-  /// One more refusal. True: it is answered after a pause.
-  bool pauses(MonotonicNs now_ns);
+  /// One more refusal. When it is to be answered: 0 for at once, else never before the one that was asked for
+  /// last.
+  MonotonicNs answer_at(MonotonicNs now_ns);
 
  private:
   MonotonicNs window_start_ns_ = 0;
+  MonotonicNs last_end_ns_ = 0;
   std::uint32_t count_ = 0;
 };
 

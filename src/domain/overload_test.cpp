@@ -133,11 +133,26 @@ TEST(Overload, ABoundThatKnowsTheRunTimeDoesNotFollowAFallingRate) {
 TEST(RefusalPace, AFewAreAnsweredAtOnceAndAFloodWaits) {
   RefusalPace pace;
   MonotonicNs now = 1'000 * kMs;
-  for (std::uint32_t i = 0; i < RefusalPace::kAtOnceCount; ++i) EXPECT_FALSE(pace.pauses(now));
-  EXPECT_TRUE(pace.pauses(now));
-  EXPECT_TRUE(pace.pauses(now + (RefusalPace::kWindowMs - 1) * kMs));
-  now += RefusalPace::kWindowMs * kMs;
-  EXPECT_FALSE(pace.pauses(now));
+  for (std::uint32_t i = 0; i < RefusalPace::kAtOnceCount; ++i) EXPECT_EQ(pace.answer_at(now), 0);
+  EXPECT_EQ(pace.answer_at(now), now + RefusalPace::kPauseLeastMs * kMs);
+  now += (RefusalPace::kWindowMs - 1) * kMs;
+  EXPECT_EQ(pace.answer_at(now), now + RefusalPace::kPauseLeastMs * kMs);
+  now += kMs;
+  EXPECT_EQ(pace.answer_at(now), 0);
+}
+
+TEST(RefusalPace, PausesThatBeginTogetherEndOneByOneAndNoneIsTooLong) {
+  RefusalPace pace;
+  const MonotonicNs now = 1'000 * kMs;
+  for (std::uint32_t i = 0; i < RefusalPace::kAtOnceCount; ++i) pace.answer_at(now);
+  MonotonicNs last = pace.answer_at(now);
+  for (int i = 0; i < 1'000; ++i) {
+    const MonotonicNs next = pace.answer_at(now);
+    EXPECT_EQ(next - last, RefusalPace::kPausesGapUs * 1'000);
+    last = next;
+  }
+  for (int i = 0; i < 10'000; ++i) last = pace.answer_at(now);
+  EXPECT_EQ(last, now + RefusalPace::kPauseMostMs * kMs);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ struct Refused {
   std::int32_t retry_after_s = 0;                 ///< 0: not said
   WallUs next_start_us = 0;                       ///< 0: not known
   std::string detail;                             ///< for the caller; never anything internal
-  bool pauses = false;  ///< it is one of a flood: the caller hears of it after a while
+  MonotonicNs answer_at_ns = 0;  ///< it is one of a flood: the caller hears of it then; 0: at once
 };
 
 struct CallResult {

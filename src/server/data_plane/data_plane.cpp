@@ -92,8 +92,9 @@ class DataPlane::Impl {
       if (refused->refusal != Refusal::kInvalidKey)
         parts_.usage.add(state->api->number, UsageClass::kRefused);
       if (refused->refusal == Refusal::kTooManyRequests) {
-        refused->pauses = refusal_pace_.pauses(parts_.clock.monotonic_ns());
-        parts_.loop.give_way();
+        const MonotonicNs now = parts_.clock.monotonic_ns();
+        refused->answer_at_ns = refusal_pace_.answer_at(now);
+        parts_.loop.give_way(now);
       }
     }
     return result;

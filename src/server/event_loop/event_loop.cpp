@@ -18,8 +18,24 @@ namespace noren::server {
 
 namespace asio = boost::asio;
 
+namespace {
+
+constexpr MonotonicNs kGivesWayNs = 1'000'000'000;
+
+/// Of this thread. Under SCHED_BATCH its share is the same, but waking it interrupts nobody: what comes in
+/// meanwhile is served together (sched(7)). Where a host forbids it, floods only cost more.
+void set_scheduling_policy(int policy) {
+  const sched_param parameters{};
+  (void)::sched_setscheduler(0, policy, &parameters);
+}
+
+}  // namespace
+
 // One thread runs it, and others only post: a hint that lets Asio leave out what many threads would need.
-EventLoop::EventLoop(Alarms alarms) : alarms_(alarms), context_(std::make_unique<asio::io_context>(1)) {}
+EventLoop::EventLoop(Alarms alarms)
+    : alarms_(alarms),
+      context_(std::make_unique<asio::io_context>(1)),
+      way_alarm_(std::make_unique<Alarm>(*this, [this] { stop_giving_way(); })) {}
 EventLoop::~EventLoop() = default;
 
 void EventLoop::run() {
@@ -31,12 +47,18 @@ void EventLoop::stop() { context_->stop(); }
 
 void EventLoop::post(std::function<void()> work) { asio::post(*context_, std::move(work)); }
 
-void EventLoop::give_way() {
-  if (std::exchange(gives_way_, true)) return;
-  asio::post(*context_, [this] {
-    gives_way_ = false;
-    ::sched_yield();
-  });
+void EventLoop::give_way(MonotonicNs now_ns) {
+  const bool already = gives_way_until_ns_ != 0;
+  gives_way_until_ns_ = now_ns + kGivesWayNs;
+  if (already || alarms_ == Alarms::kByHand) return;
+  set_scheduling_policy(SCHED_BATCH);
+  way_alarm_->set(gives_way_until_ns_);
+}
+
+void EventLoop::stop_giving_way() {
+  if (system_clock().monotonic_ns() < gives_way_until_ns_) return way_alarm_->set(gives_way_until_ns_);
+  gives_way_until_ns_ = 0;
+  set_scheduling_policy(SCHED_OTHER);
 }
 
 struct Alarm::State : std::enable_shared_from_this<Alarm::State> {

@@ -34,9 +34,9 @@ class EventLoop {
   void stop();
   /// Runs `work` on the loop, later. Any thread.
   void post(std::function<void()> work);
-  /// Once the events at hand are served, whoever else wants this core may run first. For floods that are
-  /// refused: a worker that shares the core would get half of it, and the refusals the other half.
-  void give_way();
+  /// For the next second a worker that has this core keeps it when something comes in. For floods: each
+  /// request that comes would else interrupt the worker, to be refused.
+  void give_way(MonotonicNs now_ns);
   /// Rings what is due, then runs what was posted, until nothing is left. Only with Alarms::kByHand.
   void turn(MonotonicNs now_ns);
   boost::asio::io_context& context() { return *context_; }
@@ -45,8 +45,10 @@ class EventLoop {
   friend class Alarm;
   const Alarms alarms_;
   std::unique_ptr<boost::asio::io_context> context_;
-  bool gives_way_ = false;
+  void stop_giving_way();
+  MonotonicNs gives_way_until_ns_ = 0;  ///< 0: it does not
   std::vector<Alarm*> by_hand_;
+  std::unique_ptr<Alarm> way_alarm_;
 };
 
 /// Rings once at a time of CLOCK_MONOTONIC, and can be set again (also while it rings). Setting it later than

@@ -120,7 +120,7 @@ RequestTask serve_inference(Exchange& exchange, InferenceRoute route, InferenceP
   }
   std::optional<Refused> refused;
   if (auto* refusal = std::get_if<Refused>(&admitted)) {
-    if (refusal->pauses) co_await exchange.pause();
+    if (refusal->answer_at_ns != 0) co_await exchange.pause_until(refusal->answer_at_ns);
     co_await exchange.send(refusal_answer(*refusal, type, exchange.request_id()));
     co_return;
   }

@@ -25,6 +25,7 @@ TEST(Engine, RefusesGarbageWithoutSayingWhereItsSourcesAre) {
   EXPECT_EQ(session.error().text.find(".cc"), std::string::npos) << session.error().text;
 }
 
+#ifndef NOREN_SANITIZED  // where AddressSanitizer ends the program instead of letting `new` throw
 TEST(Engine, SaysThatMemoryRanOutAndNothingOfItsSources) {
   // y = Expand(x, [2^21, 2^21])
   const Bytes model = {0x08, 0x08, 0x3a, 0x64, 0x0a, 0x22, 0x0a, 0x01, 0x78, 0x0a, 0x01, 0x73, 0x12, 0x01,
@@ -43,6 +44,7 @@ TEST(Engine, SaysThatMemoryRanOutAndNothingOfItsSources) {
   EXPECT_EQ(outputs.error().code, Code::kExhausted);
   EXPECT_EQ(outputs.error().text, "the model needs more memory than its limit allows");
 }
+#endif
 
 TEST(Package, ReadsBackWhatWasWritten) {
   const Bytes bytes = encode_package(small_signature(), {Bytes{1, 2, 3}});

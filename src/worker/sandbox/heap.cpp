@@ -21,6 +21,16 @@ constexpr std::size_t kHoleStepBytes = 16;
 constexpr std::size_t kSmallHoleBytes = 1'040;
 constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, newer than Debian 12's C library
 
+/// False where another allocator stands in for the C library's, such as a sanitizer's: nothing that
+/// mallinfo2() says is about its blocks.
+bool heap_is_of_c_library() {
+  const std::size_t used_before = ::mallinfo2().uordblks;
+  void* const block = std::malloc(kSmallHoleBytes);
+  const bool is_counted = ::mallinfo2().uordblks != used_before;
+  std::free(block);
+  return is_counted;
+}
+
 /// Takes holes of this size until one would come from the end of the heap.
 void fill_holes_of(std::size_t size_bytes) {
   while (true) {
@@ -43,6 +53,7 @@ void tune_heap() {
 }
 
 void fill_heap_holes() {
+  if (!heap_is_of_c_library()) return;
   for (std::size_t size_bytes = kFirstHeapBytes; size_bytes > kSmallHoleBytes; size_bytes -= size_bytes / 8)
     fill_holes_of(size_bytes);
   for (std::size_t size_bytes = kSmallHoleBytes; size_bytes >= kHoleStepBytes; size_bytes -= kHoleStepBytes)

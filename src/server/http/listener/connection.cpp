@@ -262,9 +262,9 @@ After Connection::after_answer() const {
   return head().is_http_1_1 ? After::kKeepAlive : After::kKeepAliveOldClient;
 }
 
-void Connection::begin_pause() {
+void Connection::begin_pause(MonotonicNs until_ns) {
   waiting_ = Waiting::kPause;
-  core_->await(core_->pause_list, *this);
+  core_->await_until(core_->pause_list, *this, until_ns);
 }
 
 bool Connection::begin_send(Answer answer) {

@@ -50,7 +50,7 @@ class Connection final : public StreamOwner,
 
   bool begin_body(const BodyRules& rules) override;
   BodyResult take_body() override;
-  void begin_pause() override;
+  void begin_pause(MonotonicNs until_ns) override;
   bool begin_send(Answer answer) override;
   bool was_sent() const override { return !send_failed_; }
 

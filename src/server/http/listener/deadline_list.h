@@ -2,6 +2,8 @@
 // its own.
 #pragma once
 
+#include <algorithm>
+
 #include <boost/intrusive/list.hpp>
 
 #include "base/clock.h"
@@ -24,6 +26,12 @@ class DeadlineList {
   void put(DeadlineHook& hook, MonotonicNs now_ns) {
     hook.leave();
     hook.due_ns = now_ns + length_ns_;
+    list_.push_back(hook);
+  }
+  /// With a time of its own, which counts as no earlier than that of whoever was put in last.
+  void put_due(DeadlineHook& hook, MonotonicNs due_ns) {
+    hook.leave();
+    hook.due_ns = list_.empty() ? due_ns : std::max(due_ns, list_.back().due_ns);
     list_.push_back(hook);
   }
   /// Null when nothing is due. What is returned has left the list.

@@ -82,8 +82,8 @@ class Exchange {
   /// request.
   auto send(Answer answer);
 
-  /// co_await exchange.pause(): for limits::kHttpPauseMs.
-  auto pause();
+  /// co_await exchange.pause_until(when). A pause ends no earlier than those that began before it.
+  auto pause_until(MonotonicNs when_ns);
 
   /// Goes on with the handler where it waits for something that the exchange knows nothing of.
   virtual void resume() = 0;
@@ -93,7 +93,7 @@ class Exchange {
   /// False: resume() follows when the result is there.
   virtual bool begin_body(const BodyRules& rules) = 0;
   virtual BodyResult take_body() = 0;
-  virtual void begin_pause() = 0;
+  virtual void begin_pause(MonotonicNs until_ns) = 0;
   virtual bool begin_send(Answer answer) = 0;
   virtual bool was_sent() const = 0;
 };
@@ -109,14 +109,15 @@ inline auto Exchange::receive_body(const BodyRules& rules) {
   return Wait{*this, rules};
 }
 
-inline auto Exchange::pause() {
+inline auto Exchange::pause_until(MonotonicNs when_ns) {
   struct Wait {
     Exchange& exchange;
+    MonotonicNs when_ns;
     bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<>) const { exchange.begin_pause(); }
+    void await_suspend(std::coroutine_handle<>) const { exchange.begin_pause(when_ns); }
     void await_resume() const noexcept {}
   };
-  return Wait{*this};
+  return Wait{*this, when_ns};
 }
 
 inline auto Exchange::send(Answer answer) {

@@ -37,7 +37,7 @@ ListenerCore::ListenerCore(EventLoop& loop, Clock& clock, ListenerOptions listen
                            RequestHandler& request_handler)
     : header_list(listener_options.header_timeout_ms),
       idle_list(listener_options.idle_timeout_ms),
-      pause_list(limits::kHttpPauseMs),
+      pause_list(0),
       stall_list(listener_options.stall_timeout_ms),
       linger_list(listener_options.linger_timeout_ms),
       watch_list(limits::kHttpWatchMs),
@@ -148,6 +148,11 @@ void ListenerCore::pause_accepting() {
 
 void ListenerCore::await(DeadlineList& list, DeadlineHook& hook) {
   list.put(hook, now_ns());
+  alarm_.set(hook.due_ns);
+}
+
+void ListenerCore::await_until(DeadlineList& list, DeadlineHook& hook, MonotonicNs due_ns) {
+  list.put_due(hook, due_ns);
   alarm_.set(hook.due_ns);
 }
 

@@ -35,6 +35,7 @@ class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
   MonotonicNs now_ns() const { return clock_.monotonic_ns(); }
   /// Puts the hook into `list`, and sees to it that somebody looks at the list in time.
   void await(DeadlineList& list, DeadlineHook& hook);
+  void await_until(DeadlineList& list, DeadlineHook& hook, MonotonicNs due_ns);
   void joined(Connection& connection);
   void left();
   std::string_view date() { return date_.at(clock_.wall_us()); }

@@ -47,9 +47,10 @@ class RandomFill final : public Operator {
 };
 
 struct DrawNormal {
-  explicit DrawNormal(const OperatorAttributes& a) : distribution(a.real("mu", 0), a.real("sigma", 1)) {}
-  float operator()(std::mt19937& generator) { return distribution(generator); }
-  std::normal_distribution<float> distribution;
+  explicit DrawNormal(const OperatorAttributes& a) : mu(a.real("mu", 0)), sigma(a.real("sigma", 1)) {}
+  float operator()(std::mt19937& generator) { return mu + sigma * standard(generator); }
+  float mu, sigma;  ///< apart from the distribution, which does not take a sigma of 0
+  std::normal_distribution<float> standard;
 };
 
 struct DrawUniform {
