@@ -1,13 +1,12 @@
 #include "worker/import/import.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "base/limits.h"
 #include "worker/engine/package.h"
 #include "worker/import/description.h"
+#include "worker/import/onnx_analysis.h"
 #include "worker/import/onnx_import.h"
-#include "worker/import/onnx_statistics.h"
 #include "worker/import/simplify.h"
 #include "worker/import/text_locale.h"
 #include "worker/import/verify.h"
@@ -93,9 +92,8 @@ Result<Imported> import_nnp(ByteView bytes, const ImportOptions& options) {
 }
 
 /// The operations of a plain ONNX model, as far as they are known.
-void count_onnx(ByteView model, const ExecutorSignature& executor, const ImportOptions& options,
+void count_onnx(std::optional<OnnxStatistics> counted, const ImportOptions& options,
                 Description& description) {
-  std::optional<OnnxStatistics> counted = onnx_statistics(model, executor);
   if (!counted) {
     description.warnings.emplace_back("the statistics count its parameters alone");
     return;
@@ -120,7 +118,8 @@ Result<Imported> import_onnx(ByteView bytes, const ImportOptions& options) {
   for (const OnnxPort& output : file.outputs)
     if (!output.container.empty()) description.containers[output.name] = output.container;
   description.warnings = std::move(signature.warnings);
-  count_onnx(bytes, executor, options, description);
+  OnnxAnalysis analysis = analyse_onnx(bytes, executor);
+  count_onnx(std::move(analysis.statistics), options, description);
   description.statistics.parameter = static_cast<double>(file.cost_parameter_count);
   if (!file.producer.empty()) description.facts["producer"] = file.producer;
   for (const auto& [domain, version] : file.opsets)
@@ -129,10 +128,11 @@ Result<Imported> import_onnx(ByteView bytes, const ImportOptions& options) {
   if (file.operators_count.contains("StringNormalizer")) {
     ASSIGN_OR_RETURN(model, with_built_in_locale(bytes));
   }
+  executor.batchable = analysis.not_batchable_reason.empty();
   ASSIGN_OR_RETURN(const std::int64_t run_ns, try_out(model, executor, description));
   judge_per_request(description, static_cast<double>(file.used_scalars_count), run_ns);
   description.network_of_executor.emplace_back();
-  description.not_batchable_reasons.emplace_back();
+  description.not_batchable_reasons.push_back(std::move(analysis.not_batchable_reason));
   description.signature.executors.push_back(std::move(executor));
   return Imported{encode_package(description.signature, {std::move(model)}), to_json(description)};
 }

@@ -12,7 +12,7 @@
 
 namespace noren::worker {
 
-/// -1 in a shape: the free axis "N".
+/// In a shape -1 is the free axis "N", -2 the free axis "M".
 class OnnxBuilder {
  public:
   explicit OnnxBuilder(std::int64_t opset = 17) {
@@ -58,6 +58,11 @@ class OnnxBuilder {
       add_attribute(node, name, onnx::AttributeProto::INT).set_i(value);
     return *this;
   }
+  /// A further output of the last node.
+  OnnxBuilder& also(const std::string& output) {
+    model_.mutable_graph()->mutable_node()->rbegin()->add_output(output);
+    return *this;
+  }
   Bytes bytes() const {
     const std::string text = model_.SerializeAsString();
     return {text.begin(), text.end()};
@@ -72,7 +77,7 @@ class OnnxBuilder {
     for (const std::int64_t length : shape) {
       auto& dimension = *tensor.mutable_shape()->add_dim();
       if (length < 0)
-        dimension.set_dim_param("N");
+        dimension.set_dim_param(length == -1 ? "N" : "M");
       else
         dimension.set_dim_value(length);
     }

@@ -7,16 +7,10 @@
 #include <onnx/onnx_pb.h>
 
 #include "base/check.h"
-#include "worker/engine/engine.h"
-#include "worker/import/graph_index.h"
 #include "worker/model_file/statistics_rules.h"
 
 namespace noren::worker {
 namespace {
-
-/// Weights of more elements are left out of the graph that is asked for shapes: only small constants (axes,
-/// sizes) decide shapes.
-constexpr std::int64_t kConstantElementsCount = 1024;
 
 struct Counterpart {
   std::string_view op, layer;
@@ -121,63 +115,6 @@ std::int64_t count_of(const onnx::TensorProto& tensor) {
   std::int64_t count = 1;
   for (const std::int64_t dimension : tensor.dims()) count *= dimension;
   return count;
-}
-
-/// The size of what goes in is that of one sample.
-void fix_inputs(onnx::GraphProto& graph, const ExecutorSignature& executor) {
-  for (onnx::ValueInfoProto& value : *graph.mutable_input()) {
-    const auto input =
-        std::find_if(executor.inputs.begin(), executor.inputs.end(),
-                     [&](const InputSignature& each) { return each.graph_name == value.name(); });
-    if (input == executor.inputs.end() || !input->has_shape) continue;
-    onnx::TensorShapeProto& shape = *value.mutable_type()->mutable_tensor_type()->mutable_shape();
-    for (int axis = 0; axis < shape.dim_size(); ++axis)
-      if (const std::int64_t length = input->shape[static_cast<std::size_t>(axis)]; length >= 0)
-        shape.mutable_dim(axis)->set_dim_value(length);
-  }
-}
-
-/// Large weights become inputs: their shape is known, their values decide nothing.
-void leave_out_weights(onnx::GraphProto& graph) {
-  std::set<std::string> declared;
-  for (const auto& input : graph.input()) declared.insert(input.name());
-  auto* weights = graph.mutable_initializer();
-  for (const onnx::TensorProto& weight : *weights) {
-    if (count_of(weight) <= kConstantElementsCount || !declared.insert(weight.name()).second) continue;
-    onnx::ValueInfoProto& input = *graph.add_input();
-    input.set_name(weight.name());
-    auto& tensor = *input.mutable_type()->mutable_tensor_type();
-    tensor.set_elem_type(weight.data_type());
-    for (const std::int64_t dimension : weight.dims())
-      tensor.mutable_shape()->add_dim()->set_dim_value(dimension);
-  }
-  weights->erase(std::remove_if(weights->begin(), weights->end(),
-                                [](const onnx::TensorProto& weight) {
-                                  return count_of(weight) > kConstantElementsCount;
-                                }),
-                 weights->end());
-}
-
-/// What the engine infers for the first output of each node. Empty where it refuses the graph.
-GraphShapes inferred_shapes(onnx::ModelProto model, const ExecutorSignature& executor) {
-  onnx::GraphProto& graph = *model.mutable_graph();
-  GraphShapes shapes;
-  for (const auto& weight : graph.initializer())
-    shapes[weight.name()] = Shape(weight.dims().begin(), weight.dims().end());
-  fix_inputs(graph, executor);
-  leave_out_weights(graph);
-  graph.clear_value_info();
-  graph.clear_output();
-  for (const onnx::NodeProto& node : graph.node())
-    if (node.output_size() > 0 && !node.output(0).empty()) graph.add_output()->set_name(node.output(0));
-  const std::string bytes = model.SerializeAsString();
-  const auto session =
-      open_session({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, EngineOptions{});
-  if (!session.ok()) return {};
-  for (const auto* ports : {&(*session)->inputs(), &(*session)->outputs()})
-    for (const GraphPort& port : *ports)
-      if (port.container.empty()) shapes[port.name] = port.shape;
-  return shapes;
 }
 
 class Counter {
@@ -309,12 +246,9 @@ class Counter {
 
 }  // namespace
 
-std::optional<OnnxStatistics> onnx_statistics(ByteView onnx_model, const ExecutorSignature& executor) {
-  onnx::ModelProto model;
-  if (!model.ParseFromArray(onnx_model.data(), static_cast<int>(onnx_model.size()))) return std::nullopt;
-  const GraphShapes shapes = inferred_shapes(model, executor);
-  if (shapes.empty()) return std::nullopt;
-  return Counter(*model.mutable_graph(), shapes).run(executor);
+OnnxStatistics onnx_statistics(onnx::GraphProto& graph, const GraphShapes& shapes,
+                               const ExecutorSignature& executor) {
+  return Counter(graph, shapes).run(executor);
 }
 
 }  // namespace noren::worker

@@ -1,13 +1,11 @@
 // worker/import/onnx_statistics.h - Network statistics of a plain ONNX model, by the rules of the console's
-// layers. Private to import; its one thread. Opens a session on the graph without its large weights; runs
-// nothing.
+// layers. Private to import. Pure.
 #pragma once
 
-#include <optional>
 #include <set>
 #include <string>
 
-#include "base/bytes.h"
+#include "worker/import/graph_index.h"
 #include "worker/model_file/statistics.h"
 #include "worker/tensor/signature.h"
 
@@ -20,7 +18,8 @@ struct OnnxStatistics {
   std::set<std::string> uncounted;
 };
 
-/// Of the main graph, for one sample. Nothing where the engine can't tell its shapes.
-std::optional<OnnxStatistics> onnx_statistics(ByteView onnx_model, const ExecutorSignature& executor);
+/// Of this graph, for one sample.
+OnnxStatistics onnx_statistics(onnx::GraphProto& graph, const GraphShapes& shapes,
+                               const ExecutorSignature& executor);
 
 }  // namespace noren::worker
