@@ -2,6 +2,8 @@
 
 #include <hdf5.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <set>
 #include <utility>
@@ -183,6 +185,27 @@ class Reader {
     if (stored_bytes > image_bytes_ || possible_bytes < values_bytes) {
       return make_error(Code::kCorrupt, label_ + " does not hold all values of " + owner);
     }
+    return layout == H5D_CHUNKED ? check_chunks(creation.get(), owner, values_bytes, stored_bytes) : Ok{};
+  }
+
+  /// HDF5 unpacks a chunk whole, whatever of it is asked for and however much it becomes: a chunk is as large
+  /// as the values at most, and what is stored no larger than what packing can make of them.
+  Status check_chunks(hid_t creation, const std::string& owner, std::uint64_t values_bytes,
+                      std::uint64_t stored_bytes) const {
+    std::array<hsize_t, limits::kRankCount> lengths{};
+    const int rank = H5Pget_chunk(creation, static_cast<int>(lengths.size()), lengths.data());
+    if (rank < 1 || rank > static_cast<int>(lengths.size())) return damaged();
+    const std::uint64_t largest_bytes = std::max<std::uint64_t>(values_bytes, limits::kMiB);
+    std::uint64_t count = 1;
+    for (int axis = 0; axis < rank; ++axis) {
+      const hsize_t length = lengths[static_cast<std::size_t>(axis)];
+      if (length < 1 || length > largest_bytes / count)
+        return refuse("stores " + owner + " in chunks that are larger than it is");
+      count *= length;
+    }
+    constexpr std::uint64_t kPackingShare = 8;  // what grows when it is packed grows by far less
+    if (stored_bytes / kPackingShare > largest_bytes)
+      return refuse("stores " + owner + " in more bytes than it can have");
     return Ok{};
   }
 
