@@ -45,6 +45,17 @@ void expect_refused(const Result<TranslatedExecutor>& result, const std::string&
 constexpr std::int64_t kHuge = 1'000'000'000;
 constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
 
+TEST(ArrayLayers, OperatorsOfOursAreSaidToRunOnTheCpu) {
+  const auto own = translated("BatchInv", {{1, 3, 3}}, {});
+  ASSERT_TRUE(own.ok());
+  ASSERT_EQ(own->warnings.size(), 1u);
+  EXPECT_THAT(own->warnings[0],
+              HasSubstr("on a GPU these layers run on the CPU, with copies in between: BatchInv"));
+  const auto standard = translated("Tanh", {{1, 3, 3}}, {});
+  ASSERT_TRUE(standard.ok());
+  EXPECT_TRUE(standard->warnings.empty());
+}
+
 TEST(ArrayLayers, RefuseHostileSizes) {
   const auto list = [](const char* name, Integers values) {
     return Arguments().set(name, std::move(values));

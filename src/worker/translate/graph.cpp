@@ -100,7 +100,7 @@ struct GraphBuilder::State {
   std::map<std::uint32_t, std::string> float_scalars;
   std::unordered_map<std::string, Shape> shapes;
   std::size_t initializer_bytes = 0;
-  bool uses_our_domain = false;
+  std::size_t own_nodes_count = 0;
 
   std::string fresh_name() { return "v" + std::to_string(next_name++); }
 
@@ -180,7 +180,7 @@ std::vector<Value> GraphBuilder::nodes(std::string_view op, const std::vector<Va
     node->set_domain(std::string(op.substr(0, colon)));
     node->set_op_type(std::string(op.substr(colon + 2)));
     CHECK(op.substr(0, colon) == kOurDomain);
-    state_->uses_our_domain = true;
+    ++state_->own_nodes_count;
   } else {
     node->set_op_type(std::string(op));
   }
@@ -344,6 +344,8 @@ void GraphBuilder::fix_batch_axes() {
 
 const std::unordered_map<std::string, Shape>& GraphBuilder::shapes() const { return state_->shapes; }
 
+std::size_t GraphBuilder::own_nodes_count() const { return state_->own_nodes_count; }
+
 Result<Bytes> GraphBuilder::finish() {
   const auto too_large = [] {
     return make_error(Code::kTooLarge,
@@ -357,7 +359,7 @@ Result<Bytes> GraphBuilder::finish() {
   auto* opset = model.add_opset_import();
   opset->set_domain("");
   opset->set_version(kOpset);
-  if (state_->uses_our_domain) {
+  if (state_->own_nodes_count > 0) {
     auto* ours = model.add_opset_import();
     ours->set_domain(std::string(kOurDomain));
     ours->set_version(1);

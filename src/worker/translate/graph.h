@@ -113,6 +113,8 @@ class GraphBuilder {
   void fix_batch_axes();
   /// The shape (batch 1) of each input and of each value that a node gives, by its name in the graph.
   const std::unordered_map<std::string, Shape>& shapes() const;
+  /// Nodes that are operators of ours: they have no form for a GPU.
+  std::size_t own_nodes_count() const;
   /// The model, serialized. Errors: kTooLarge past ONNX's 2 GiB.
   Result<Bytes> finish();
 

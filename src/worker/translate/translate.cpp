@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <set>
 
 #include "base/limits.h"
 #include "worker/translate/layer.h"
@@ -39,6 +40,7 @@ class Translation {
     for (const Generator& generator : executor_.generators) TRY(add_generator(generator));
     for (const Function& function : executor_.network.functions) TRY(add_function(function));
     TRY(add_outputs());
+    note_types_on_cpu();
     const bool batchable = result_.not_batchable_reason.empty();
     if (!batchable) graph_.fix_batch_axes();
     result_.signature.batchable = batchable;
@@ -51,6 +53,14 @@ class Translation {
  private:
   void not_batchable(std::string reason) {
     if (result_.not_batchable_reason.empty()) result_.not_batchable_reason = std::move(reason);
+  }
+
+  void note_types_on_cpu() {
+    if (types_on_cpu_.empty()) return;
+    std::string types;
+    for (const std::string& type : types_on_cpu_) types += (types.empty() ? "" : ", ") + type;
+    result_.warnings.push_back("executor '" + executor_.name +
+                               "': on a GPU these layers run on the CPU, with copies in between: " + types);
   }
 
   void add_inputs() {
@@ -128,7 +138,9 @@ class Translation {
     if (count < definition->inputs_min || count > definition->inputs_max)
       return layer.refuse("it has " + std::to_string(count) + " inputs, at least " +
                           std::to_string(definition->inputs_min) + " are needed");
+    const std::size_t own_before_count = graph_.own_nodes_count();
     ASSIGN_OR_RETURN(const std::vector<Value> outputs, definition->translate(layer));
+    if (graph_.own_nodes_count() > own_before_count) types_on_cpu_.insert(function.type);
     if (outputs.size() < function.outputs.size())
       return layer.refuse("it has " + std::to_string(function.outputs.size()) + " outputs, " +
                           std::to_string(outputs.size()) + " are possible");
@@ -187,6 +199,7 @@ class Translation {
   const Executor& executor_;
   GraphBuilder graph_;
   std::unordered_map<std::string, Value> values_;
+  std::set<std::string> types_on_cpu_;  ///< layers that are operators of ours
   TranslatedExecutor result_;
 };
 
