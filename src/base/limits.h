@@ -66,9 +66,10 @@ inline constexpr std::int64_t kWorkerBirthBytes = kMiB;
 inline constexpr std::size_t kWorkerDescriptorsCount = 256;
 inline constexpr std::size_t kWorkerAddressSlackBytes = 16 * kGiB;  // mapped files: a package, bodies
 inline constexpr std::int64_t kWorkerGraceMs = 5'000;  // after a deadline, before a worker ends itself
-inline constexpr int kImportNice = 5;                  // priorities: imports give way to requests,
-inline constexpr int kBackgroundNice = 10;            // and so does a model that loads beside one that serves
-inline constexpr std::int64_t kBatchDurationMs = 10;  // a batch grows while it is expected to take less
+inline constexpr int kBackgroundNice = 10;             // imports, and models that load beside one that serves
+inline constexpr std::int64_t kIdleImportMs = 10'000;  // at idle priority, before it begins anew at a low one
+inline constexpr std::int64_t kIdleTrialMs = 5'000;    // the same of a version that is tried
+inline constexpr std::int64_t kBatchDurationMs = 10;   // a batch grows while it is expected to take less
 
 // Model files and what they unpack to.
 inline constexpr std::size_t kModelFileBytes = 2 * kGiB;

@@ -90,6 +90,7 @@ void visit(Visitor& visitor, Message& message) {
     visitor.field(message.memory_limit_bytes);
     visitor.field(message.file_limit_bytes);
     visitor.field(message.cpu_limit_s);
+    visitor.field(message.priority);
   } else if constexpr (std::is_same_v<T, HelloReport>) {
     visitor.field(message.warm_up_ns);
     visitor.field(message.landlock_abi);
@@ -102,7 +103,7 @@ void visit(Visitor& visitor, Message& message) {
     visitor.field(message.batch_limit_count);
     visitor.field(message.refuse_dicom_and_wav);
     visitor.field(message.keep_output_names);
-    visitor.field(message.in_background);
+    visitor.field(message.priority);
     visitor.field(message.try_sample);
     visitor.field(message.on_gpu);
     visitor.field(message.gpu_memory_limit_bytes);

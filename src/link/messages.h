@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/priority.h"
 #include "base/result.h"
 
 namespace noren::link {
@@ -18,9 +19,10 @@ enum class ChildRole : std::uint8_t { kServe = 1, kInspect, kProbe, kFirstTestRo
 struct ForkRequest {
   ChildRole role = ChildRole::kServe;
   std::uint32_t threads_count = 1;
-  std::int64_t memory_limit_bytes = 0;  ///< beyond what the zygote itself has; 0: none
-  std::int64_t file_limit_bytes = 0;    ///< of a memfd that it may write
-  std::int64_t cpu_limit_s = 0;         ///< of its whole life; 0: none
+  std::int64_t memory_limit_bytes = 0;    ///< beyond what the zygote itself has; 0: none
+  std::int64_t file_limit_bytes = 0;      ///< of a memfd that it may write
+  std::int64_t cpu_limit_s = 0;           ///< of its whole life; 0: none
+  Priority priority = Priority::kNormal;  ///< of its whole life
 };
 
 /// kHello: what stands between a worker and the machine.
@@ -39,8 +41,8 @@ struct LoadRequest {
   std::uint32_t batch_limit_count = 1;
   bool refuse_dicom_and_wav = false;
   bool keep_output_names = false;
-  bool in_background = false;  ///< load with a low priority; needs leave to make a thread
-  bool try_sample = false;     ///< a request of the model's own inputs must be answered before kLoaded
+  Priority priority = Priority::kNormal;  ///< while it loads; a lower one needs leave to make a thread
+  bool try_sample = false;  ///< a request of the model's own inputs must be answered before kLoaded
   bool on_gpu = false;
   std::int64_t gpu_memory_limit_bytes = 0;  ///< 0: none
 };

@@ -10,18 +10,20 @@ namespace noren::link {
 namespace {
 
 TEST(Messages, ComeBackAsTheyWere) {
-  const auto fork = decode<ForkRequest>(encode(ForkRequest{ChildRole::kInspect, 3, 4, 5, 6}));
+  const auto fork = decode<ForkRequest>(encode(ForkRequest{ChildRole::kInspect, 3, 4, 5, 6, Priority::kLow}));
   EXPECT_EQ(fork->role, ChildRole::kInspect);
   EXPECT_EQ(fork->threads_count, 3U);
   EXPECT_EQ(fork->cpu_limit_s, 6);
+  EXPECT_EQ(fork->priority, Priority::kLow);
   const auto hello = decode<HelloReport>(encode(HelloReport{5, 7, "release", "no cgroup"}));
   EXPECT_EQ(hello->landlock_abi, 7U);
   EXPECT_EQ(hello->notes, "no cgroup");
-  const auto load = decode<LoadRequest>(
-      encode(LoadRequest{"20200707_051647035778", 10, 2, 32, true, false, false, false, true, 1 << 30}));
+  const auto load = decode<LoadRequest>(encode(
+      LoadRequest{"20200707_051647035778", 10, 2, 32, true, false, Priority::kIdle, false, true, 1 << 30}));
   EXPECT_EQ(load->version_label, "20200707_051647035778");
   EXPECT_TRUE(load->refuse_dicom_and_wav);
   EXPECT_FALSE(load->keep_output_names);
+  EXPECT_EQ(load->priority, Priority::kIdle);
   EXPECT_TRUE(load->on_gpu);
   EXPECT_EQ(load->gpu_memory_limit_bytes, 1 << 30);
   EXPECT_EQ(decode<LoadedReport>(encode(LoadedReport{9, true}))->private_bytes, 9);

@@ -105,6 +105,8 @@ const std::map<std::string_view, Try>& tries_on_itself() {
       {"be dumpable", [] { return raw(SYS_prctl, PR_SET_DUMPABLE, 1); }},
       {"regain privileges", [] { return raw(SYS_prctl, PR_SET_NO_NEW_PRIVS, 0); }},
       {"raise priority", [] { return raw(SYS_setpriority, PRIO_PROCESS, 0, -5); }},
+      {"real time", [] { return raw(SYS_sched_setscheduler, 0, SCHED_FIFO, address_of(page)); }},
+      {"idle others", [] { return raw(SYS_sched_setscheduler, ::getppid(), SCHED_IDLE, address_of(page)); }},
       {"slow others", [] { return raw(SYS_setpriority, PRIO_PROCESS, ::getppid(), 19); }},
       {"slow all", [] { return raw(SYS_setpriority, PRIO_USER, 0, 19); }},
       {"undo seccomp", [] { return raw(SYS_prctl, PR_SET_SECCOMP, 0); }},

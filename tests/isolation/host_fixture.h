@@ -87,12 +87,14 @@ class HostTest : public ::testing::Test {
   }
 
   /// A version that is tried beside another one.
-  std::unique_ptr<Instance> start_trial(InstanceListener& listener, std::string_view package) {
+  std::unique_ptr<Instance> start_trial(InstanceListener& listener, std::string_view package,
+                                        Priority priority = Priority::kIdle) {
     InstanceSpec spec;
     spec.api_id = "toy";
     spec.package = package_with(package);
     spec.version_label = "20200707_051647035779";
-    spec.in_background = spec.try_sample = true;
+    spec.priority = priority;
+    spec.try_sample = true;
     return host->start(std::move(spec), listener);
   }
 

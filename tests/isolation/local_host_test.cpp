@@ -1,11 +1,13 @@
 // The local host and real workers: life, death, recovery.
 #include <dirent.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <thread>
 
@@ -402,6 +404,31 @@ TEST_F(LocalHost, Inspects) {
   inspect("attack fork");
   EXPECT_EQ(result->error().code, Code::kCorrupt);
 #endif
+}
+
+TEST_F(LocalHost, InspectsWithWhatOthersLeaveAndBeginsAnewWhereThatIsTooLittle) {
+  InspectSpec spec;
+  spec.file = sealed_memfd("file", bytes_of("burn 1500")).value();
+  spec.deadline_ms = 2'400;  // of which half is for the idle cores
+  std::optional<Result<Inspection>> result;
+  host->inspect(std::move(spec), [&](Result<Inspection> inspected) { result = std::move(inspected); });
+  std::vector<std::pair<pid_t, std::string>> seen;  // workers, and the policies that they were seen with
+  ASSERT_TRUE(until([&] {
+    for (const pid_t worker : children_of(zygote())) {
+      std::istringstream fields(status_of(worker));
+      const std::vector<std::string> all{std::istream_iterator<std::string>(fields), {}};
+      constexpr int kTicksOfAProbe = 20;
+      if (all.size() < 39 || all[0] == "Z" || std::stoi(all[11]) < kTicksOfAProbe) continue;
+      std::erase_if(seen, [&](const auto& each) { return each.first == worker; });
+      seen.emplace_back(worker, all[38]);
+    }
+    return result.has_value();
+  }));
+  ASSERT_FALSE(result->ok());
+  EXPECT_EQ(result->error().text, "burnt");
+  ASSERT_EQ(seen.size(), 2U);
+  EXPECT_EQ(seen[0].second, std::to_string(SCHED_IDLE));
+  EXPECT_EQ(seen[1].second, std::to_string(SCHED_OTHER));
 }
 
 TEST_F(LocalHost, TakesResultsApart) {

@@ -58,6 +58,10 @@ struct VersionTrial {
   std::vector<std::shared_ptr<Worker>> workers;
   std::function<void(Status)> done;  ///< empty: answered
   MonotonicNs deadline_ns = 0;
+  /// Until idle_until_ns they load with what others leave of the cores; then those that got too little begin
+  /// anew.
+  Priority priority = Priority::kIdle;
+  MonotonicNs idle_until_ns = 0;
 };
 
 struct ApiState : AutoHook<TokenRingTag>,

@@ -58,20 +58,38 @@ void Dispatch::try_version(ApiState& api, VersionToTry version, std::function<vo
   api.trial->version = std::move(version);
   api.trial->done = std::move(done);
   api.trial->deadline_ns = now_ns() + limits::kVersionTrialMs * 1'000'000;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto worker = std::make_shared<Worker>(*this, api);
-    worker->on_trial = true;
-    worker->served_as = ServedAs::of(*api.api);
-    worker->served_as.version_label = api.trial->version.version_label;
-    worker->served_as.package_hash = api.trial->version.package_hash;
-    api.trial->workers.push_back(worker);
-    ++workers_count_;
-  }
+  api.trial->idle_until_ns = now_ns() + limits::kIdleTrialMs * 1'000'000;
+  for (std::size_t i = 0; i < count; ++i) api.trial->workers.push_back(trial_worker(api));
   if (!api.AutoHook<ActiveTag>::is_linked()) active_.push_back(api);
-  wake_at(api.trial->deadline_ns);
+  wake_at(api.trial->idle_until_ns);
   // A package that can't be read ends the trial from inside.
   for (const auto& worker : std::vector<std::shared_ptr<Worker>>(api.trial->workers))
     if (worker->phase == Worker::Phase::kFetching) fetch_package(*worker, each_bytes);
+}
+
+std::shared_ptr<Worker> Dispatch::trial_worker(ApiState& api) {
+  const auto worker = std::make_shared<Worker>(*this, api);
+  worker->on_trial = true;
+  worker->served_as = ServedAs::of(*api.api);
+  worker->served_as.version_label = api.trial->version.version_label;
+  worker->served_as.package_hash = api.trial->version.package_hash;
+  ++workers_count_;
+  return worker;
+}
+
+/// The cores have been busy all the time: what still loads begins anew with a share of its own.
+void Dispatch::hurry_trial(ApiState& api) {
+  api.trial->priority = Priority::kLow;
+  std::vector<std::pair<std::shared_ptr<Worker>, std::int64_t>> begun;
+  for (auto& worker : api.trial->workers) {
+    if (worker->phase != Worker::Phase::kStarting || worker->served_as.threads_count > 1) continue;
+    const std::shared_ptr<Worker> late = std::exchange(worker, trial_worker(api));
+    begun.emplace_back(worker, late->charged_bytes);
+    api.workers.push_back(late);  // it dies among the API's other workers
+    kill(*late);
+  }
+  for (const auto& [worker, charge_bytes] : begun)
+    if (worker->phase == Worker::Phase::kFetching) fetch_package(*worker, charge_bytes);
 }
 
 void Dispatch::on_trial_ready(Worker& worker, const LoadReport& report) {
@@ -144,6 +162,11 @@ void Dispatch::adopt_trial(ApiState& api) {
 
 MonotonicNs Dispatch::watch_trial(ApiState& api, MonotonicNs now) {
   if (api.trial == nullptr || !api.trial->done) return 0;
+  if (api.trial->priority == Priority::kIdle) {
+    if (now < api.trial->idle_until_ns) return api.trial->idle_until_ns;
+    hurry_trial(api);
+    if (api.trial == nullptr) return 0;
+  }
   if (now < api.trial->deadline_ns) return api.trial->deadline_ns;
   end_trial(api,
             make_error(Code::kDeadlineExceeded, "it did not load and answer a sample request within " +

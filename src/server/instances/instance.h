@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/priority.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 
@@ -51,11 +52,11 @@ struct InstanceSpec {
   std::int64_t memory_limit_bytes = 0;  ///< RLIMIT_DATA and the cgroup's limit; 0: the host's default
   int threads_count = 1;
   DeviceKind device = DeviceKind::kCpu;
-  int batch_limit_count = 32;         ///< 1 switches batching off
-  bool refuse_dicom_and_wav = false;  ///< per request
-  bool keep_output_names = false;     ///< y' stays y'
-  bool in_background = false;         ///< loads with a low priority, beside what serves
-  bool try_sample = false;            ///< ready only when a request of the model's own inputs was answered
+  int batch_limit_count = 32;             ///< 1 switches batching off
+  bool refuse_dicom_and_wav = false;      ///< per request
+  bool keep_output_names = false;         ///< y' stays y'
+  Priority priority = Priority::kNormal;  ///< while it loads: lower beside what serves
+  bool try_sample = false;  ///< ready only when a request of the model's own inputs was answered
 };
 
 struct LoadReport {
@@ -102,7 +103,8 @@ struct InspectSpec {
   std::string file_name;
   std::vector<std::string> input_rules;
   bool list_layers = false;
-  std::int64_t deadline_ms = 0;  ///< 0: limits::kInspectDeadlineMs
+  std::int64_t deadline_ms = 0;         ///< 0: limits::kInspectDeadlineMs
+  Priority priority = Priority::kIdle;  ///< one that gets too little that way begins anew at a low one
   enum class Task : std::uint8_t { kModel, kResults } task = Task::kModel;
 };
 struct Inspection {

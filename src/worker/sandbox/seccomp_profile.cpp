@@ -273,6 +273,8 @@ void add_memory_rules(Builder& builder) {
 void add_narrow_rules(Builder& builder) {
   // Its own priority, which it can only lower.
   builder.rule(SCMP_ACT_ALLOW, "setpriority", {SCMP_A0(SCMP_CMP_EQ, PRIO_PROCESS), SCMP_A1(SCMP_CMP_EQ, 0)});
+  builder.rule(SCMP_ACT_ALLOW, "sched_setscheduler",
+               {SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A1(SCMP_CMP_EQ, SCHED_IDLE)});
   builder.rule(SCMP_ACT_ALLOW, "sendto", {SCMP_A4_64(SCMP_CMP_EQ, 0)});  // to nowhere but its own peer
   builder.rule(SCMP_ACT_ALLOW, "prctl", {SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)});
   builder.rule(SCMP_ACT_ERRNO(EPERM), "prctl", {SCMP_A0(SCMP_CMP_NE, PR_SET_NAME)});

@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -24,6 +23,7 @@
 #include "base/log.h"
 #include "link/channel.h"
 #include "worker/sandbox/heap.h"
+#include "worker/sandbox/lower_priority.h"
 #include "worker/sandbox/process_state.h"
 #include "worker/sandbox/sandbox.h"
 
@@ -215,10 +215,9 @@ void Zygote::fork_child(link::Frame frame) {
 }
 
 void Zygote::become_child(const link::ForkRequest& request, UniqueFd socket) {
+  lower_priority(request.priority);
   populate_heap();
   child_signals();
-  if (request.role == link::ChildRole::kInspect)
-    static_cast<void>(::setpriority(PRIO_PROCESS, 0, limits::kImportNice));
   if (arguments_.child_errors == ChildErrors::kDiscard) ::dup2(STDOUT_FILENO, STDERR_FILENO);
   Child child;
   child.role = request.role;

@@ -133,10 +133,10 @@ ServeLoop::Next ServeLoop::load() {
   const MonotonicNs started_ns = system_clock().monotonic_ns();
   Result<std::unique_ptr<Servable>> opened = internal("not loaded");
   const auto open = [&] { opened = open_package((*frame)->descriptor.get(), *request); };
-  if (request->in_background)
-    run_in_background(open);
-  else
+  if (request->priority == Priority::kNormal)
     open();
+  else
+    run_in_background(request->priority, open);
   if (!opened.ok()) {
     status_ = conversation_.fail(opened.error());
     return Next::kStop;

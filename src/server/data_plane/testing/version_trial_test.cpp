@@ -83,7 +83,7 @@ TEST_P(VersionTrial, IsLoadedInTheBackgroundAndOnlyThen) {
   const std::size_t before = simulation.host().specs.size();
   try_version(simulation, version(api(), 2));
   for (std::size_t i = 0; i < simulation.host().specs.size(); ++i) {
-    EXPECT_EQ(simulation.host().specs[i].in_background, i >= before);
+    EXPECT_EQ(simulation.host().specs[i].priority, i >= before ? Priority::kIdle : Priority::kNormal);
     EXPECT_EQ(simulation.host().specs[i].try_sample, i >= before);
   }
   EXPECT_EQ(simulation.host().specs.size() - before, is_dedicated() ? 2u : 1u) << "as many as serve";
@@ -111,6 +111,30 @@ TEST_P(VersionTrial, OneThatFailsChangesNothing) {
   simulation.run_ms(30);
   ASSERT_TRUE(tried.has_value());
   EXPECT_TRUE(tried->ok());
+}
+
+TEST_P(VersionTrial, OneThatIdleCoresDoNotLoadBeginsAnewWithAShareOfThem) {
+  Simulation simulation({api()}, {.cores_count = 8});
+  simulation.run_ms(20);
+  const std::size_t workers_count = simulation.plane().workers_count();
+  const std::size_t before = simulation.host().specs.size();
+  simulation.host().never_loads = true;
+  try_version(simulation, version(api(), 2));
+  const std::size_t count = simulation.host().specs.size() - before;
+  simulation.run_ms(static_cast<int>(limits::kIdleTrialMs) - 1);
+  EXPECT_EQ(simulation.host().specs.size(), before + count);
+  simulation.run_ms(2);
+  simulation.host().never_loads = false;
+  ASSERT_EQ(simulation.host().specs.size(), before + 2 * count);
+  EXPECT_EQ(simulation.host().specs.back().priority, Priority::kLow);
+  simulation.run_ms(20);
+  ASSERT_TRUE(tried.has_value());
+  EXPECT_TRUE(tried->ok());
+  EXPECT_EQ(simulation.plane().workers_count(), workers_count + count) << "those that were late are gone";
+  simulation.apply({version(api(), 2)});
+  const auto& request = simulation.send("a", "1");
+  simulation.run_ms(20);
+  EXPECT_EQ(request.version, "2");
 }
 
 TEST_P(VersionTrial, OneThatNeverLoadsIsGivenUp) {

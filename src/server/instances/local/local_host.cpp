@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <fcntl.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -190,9 +191,23 @@ std::shared_ptr<ServingChild> Host::start(const InstanceSpec& spec, InstanceList
   return child;
 }
 
+/// The same once more, on a busy machine.
+Result<InspectSpec> again_at_low_priority(const InspectSpec& spec) {
+  UniqueFd file(::fcntl(spec.file.get(), F_DUPFD_CLOEXEC, 0));
+  if (!file.valid()) return system_error(Code::kUnavailable, "the server is out of descriptors", "fcntl");
+  return InspectSpec{std::move(file),  spec.file_name, spec.input_rules, spec.list_layers,
+                     spec.deadline_ms, Priority::kLow, spec.task};
+}
+
 void Host::inspect(InspectSpec spec, InspectingChild::Done done) {
   const std::int64_t memory_bytes = options_.inspect_memory_limit_bytes;
   auto child = std::make_shared<InspectingChild>(next_id_++, io_, memory_bytes, done);
+  auto again = again_at_low_priority(spec);
+  if (again.ok() && spec.priority == Priority::kIdle)
+    child->when_starved(
+        [weak = weak_from_this(), done, again = std::make_shared<InspectSpec>(std::move(*again))] {
+          if (const auto self = weak.lock()) self->inspect(std::move(*again), done);
+        });
   auto output = create_memfd("package");
   Status ready = output.ok() ? adopt(child) : Status(output.error());
   if (!ready.ok()) {
@@ -275,6 +290,7 @@ Result<Inspection> inspect_once(LocalHostOptions options, InspectSpec spec) {
   options.probe_every_ms = 0;
   std::optional<Result<Inspection>> result;
   LocalHost host(io, options);
+  spec.priority = Priority::kNormal;  // somebody waits for it, and nobody is served beside it
   host.inspect(std::move(spec), [&](Result<Inspection> inspected) {
     result = std::move(inspected);
     io.stop();

@@ -1,5 +1,6 @@
 #include "server/instances/local/local_inspection.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include <boost/asio/io_context.hpp>
@@ -27,6 +28,7 @@ InspectingChild::InspectingChild(std::uint64_t id, boost::asio::io_context& io,
 void InspectingChild::begin(InspectSpec spec, UniqueFd output) {
   const std::int64_t deadline_ms = spec.deadline_ms > 0 ? spec.deadline_ms : limits::kInspectDeadlineMs;
   bounds_.cpu_limit_s = (deadline_ms + limits::kWorkerGraceMs) / 1'000 + 1;
+  bounds_.priority = spec.priority;
   output_ = std::move(output);
   const bool is_model = spec.task == InspectSpec::Task::kModel;
   description_limit_bytes_ = is_model ? limits::kDescriptionBytes : limits::kImportIndexBytes;
@@ -35,7 +37,9 @@ void InspectingChild::begin(InspectSpec spec, UniqueFd output) {
   stream().writer().add({.type = FrameType::kInspectOutput}, {}, output_.get());
   stream().writer().add({.type = FrameType::kInspect}, link::encode(request), std::move(spec.file));
   stream().flush_soon();
-  deadline_.expires_after(std::chrono::milliseconds(deadline_ms));
+  const std::int64_t patience_ms =
+      starved_ == nullptr ? deadline_ms : std::min(limits::kIdleImportMs, deadline_ms / 2);
+  deadline_.expires_after(std::chrono::milliseconds(patience_ms));
   deadline_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const auto self = std::static_pointer_cast<InspectingChild>(weak.lock());
     if (error || self == nullptr) return;
@@ -74,6 +78,8 @@ void InspectingChild::on_finished(const ChildEnd& end) {
   deadline_.cancel();
   if (done_ == nullptr) return;
   const Done done = std::exchange(done_, nullptr);
+  const std::function<void()> starved = std::exchange(starved_, nullptr);
+  if (overdue_ && starved != nullptr) return starved();
   done(result(end));
 }
 

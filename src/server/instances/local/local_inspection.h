@@ -17,6 +17,8 @@ class InspectingChild final : public LocalChild {
  public:
   using Done = std::function<void(Result<Inspection>)>;
   InspectingChild(std::uint64_t id, boost::asio::io_context& io, std::int64_t memory_limit_bytes, Done done);
+  /// `starved` is called in place of `done` where all that idle cores gave was too little.
+  void when_starved(std::function<void()> starved) { starved_ = std::move(starved); }
 
   link::ForkRequest bounds() const override { return bounds_; }
   /// After attach().
@@ -28,6 +30,7 @@ class InspectingChild final : public LocalChild {
   Result<Inspection> result(const ChildEnd& end);
 
   Done done_;
+  std::function<void()> starved_;
   link::ForkRequest bounds_;
   boost::asio::steady_timer deadline_;
   UniqueFd output_;

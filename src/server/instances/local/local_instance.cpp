@@ -25,7 +25,7 @@ ServingChild::ServingChild(std::uint64_t id, const InstanceSpec& spec, const Loc
   bounds_.role = link::ChildRole::kServe;
   bounds_.threads_count = static_cast<std::uint32_t>(std::max(1, spec.threads_count));
   // A load in the background is a thread of its own.
-  if (spec.in_background) bounds_.threads_count = std::max(bounds_.threads_count, 2U);
+  if (spec.priority != Priority::kNormal) bounds_.threads_count = std::max(bounds_.threads_count, 2U);
   bounds_.memory_limit_bytes =
       spec.memory_limit_bytes > 0 ? spec.memory_limit_bytes : options.memory_limit_bytes;
 }
@@ -38,7 +38,7 @@ void ServingChild::load(const InstanceSpec& spec) {
   request.batch_limit_count = static_cast<std::uint32_t>(std::max(1, spec.batch_limit_count));
   request.refuse_dicom_and_wav = spec.refuse_dicom_and_wav;
   request.keep_output_names = spec.keep_output_names;
-  request.in_background = spec.in_background;
+  request.priority = spec.priority;
   request.try_sample = spec.try_sample;
   request.on_gpu = spec.device == DeviceKind::kGpu;
   request.gpu_memory_limit_bytes = gpu_memory_limit_bytes_;

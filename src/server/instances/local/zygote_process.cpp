@@ -51,9 +51,11 @@ class SpawnSettings {
     ::posix_spawn_file_actions_adddup2(&actions_, control, kControlDescriptor);
     ::posix_spawn_file_actions_addclosefrom_np(&actions_, kControlDescriptor + 1);
     ::posix_spawnattr_init(&attributes_);
-    // A session of its own: Ctrl-C at the terminal reaches the server, which then decides about its workers.
+    // A group of its own: Ctrl-C at the terminal reaches the server, which then decides about its workers. No
+    // session of its own: Linux shares the cores between sessions first, and a worker's low priority would
+    // not count beside the server.
     ::posix_spawnattr_setflags(&attributes_,
-                               POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+                               POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     sigset_t none;
     sigset_t all;
     sigemptyset(&none);
