@@ -249,6 +249,7 @@ Status run_server(const Settings& settings) {
   if (const std::string reason = gpu_unavailable_reason(settings.gpu_runtime);
       !settings.gpu_runtime.empty() && !reason.empty())
     log(LogLevel::kWarning, "gpu.unavailable", {{"reason", reason}});
+  TRY(check_worker_program(host_options(settings)));
   ASSIGN_OR_RETURN(const std::unique_ptr<Foundation> base, lay_foundation(settings));
   ServerProcess process(settings, *base);
   TRY(process.open());

@@ -143,6 +143,17 @@ def test_one_part_of_a_job_at_a_time():
     assert both.returncode == 2 and "--curves" in both.stderr and "--evaluation" in both.stderr
 
 
+@pytest.mark.parametrize("worker,why", [("nowhere", "is not there"), ("", "is not there"),
+                                        ("file", "may not be executed")])
+def test_a_server_without_its_worker_program_does_not_start(tmp_path, worker, why):
+    (tmp_path / "file").write_text("no program")
+    done = noren("serve", "--data", tmp_path / "data", "--listen", "127.0.0.1:0",
+                 "--worker", tmp_path / worker)
+    assert 1 <= done.returncode <= 63 and done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1 and why in done.stderr, done.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_help_is_there_for_every_verb():
     text = noren("--help").stdout
     for verb in ("serve", "publish", "list", "show", "on", "off", "update", "delete", "versions", "rollback",

@@ -19,6 +19,7 @@ constexpr std::uint64_t kLimitBytes = 200'000;
 struct Sink final : ChunkSink {
   BodyReceiver receiver;
   std::string text;
+  bool on_chunk(std::uint64_t size_bytes) override { return receiver.expect(size_bytes); }
   void on_chunk_data(std::string_view data) override {
     text += data;
     for (int i = 0; i < kTimes; ++i) receiver.append(data);

@@ -131,6 +131,23 @@ TEST_F(ApisTest, AChangeOfTypeIsCheckedLikeAPublish) {
   EXPECT_EQ(api->number, slow->row.api.number);
 }
 
+TEST_F(ApisTest, ALoweredDeadlineHoldsForOlderApisPerRequest) {
+  NewApi api{.job = job("j")};
+  api.settings.deadline_ms = 20'000;
+  const auto quick = publish(paid_, api);
+  api.type = ExecutionType::kDedicated;
+  api.settings.deadline_ms = 60'000;
+  const auto slow = publish(paid_, api);
+  ASSERT_TRUE(quick.ok() && slow.ok());
+  ApiRules lowered = rules_;
+  lowered.deadline_ms = 5'000;
+  Apis later{*store_, keyring_, clock_, lowered};
+  const CatalogSnapshot catalog = *later.build_catalog();
+  EXPECT_EQ(catalog->find(quick->row.api.id)->deadline_ms, 5'000);
+  EXPECT_EQ(catalog->find(slow->row.api.id)->deadline_ms, 60'000) << "an instance of its own may take longer";
+  EXPECT_EQ((*apis_.build_catalog())->find(quick->row.api.id)->deadline_ms, 20'000);
+}
+
 TEST_F(ApisTest, WhatInstancesHaveIsKeptWhileThereAreNone) {
   ApiSettings settings;
   settings.instances_count = 3;

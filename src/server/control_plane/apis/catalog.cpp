@@ -1,4 +1,6 @@
 // Rows of the store into the catalog: the server's rules fill in what an API's settings leave open.
+#include <algorithm>
+
 #include "base/log.h"
 #include "server/control_plane/apis/apis.h"
 #include "server/store/words.h"
@@ -33,6 +35,8 @@ Result<PublishedApi> Apis::published(const ApiRow& row) const {
   api.body_limit_bytes = or_else<std::uint64_t>(
       settings.body_limit_bytes, dedicated ? rules_.dedicated_body_bytes : rules_.per_request_body_bytes);
   api.deadline_ms = or_else<std::int64_t>(settings.deadline_ms, rules_.deadline_ms);
+  // Set while the operator's was longer: the shorter one holds. Dedicated ones may be longer.
+  if (!dedicated) api.deadline_ms = std::min(api.deadline_ms, rules_.deadline_ms);
   api.queue_limit_count = or_else<std::uint32_t>(settings.queue_limit_count, rules_.queue_limit_count);
   api.rate_limit_per_s = settings.rate_limit_per_s;
   api.modified_us = row.api.modified_us;

@@ -30,6 +30,11 @@ std::span<char> BodyReceiver::room() {
   return {start + received_bytes_, static_cast<std::size_t>(missing_bytes())};
 }
 
+bool BodyReceiver::expect(std::uint64_t size_bytes) {
+  if (!failure_ && size_bytes > rules_.limit_bytes - received_bytes_) failure_ = BodyFailure::kTooLarge;
+  return !failure_;
+}
+
 void BodyReceiver::append(std::string_view piece) {
   if (failure_) return;
   if (received_bytes_ + piece.size() > rules_.limit_bytes) {

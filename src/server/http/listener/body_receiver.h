@@ -25,6 +25,8 @@ class BodyReceiver {
   std::span<char> room();
   void advance(std::size_t count) { received_bytes_ += count; }
 
+  /// A chunk of this size comes. False: it passes the limit, and failure() says so.
+  bool expect(std::uint64_t size_bytes);
   /// A piece of a chunked body. Past the limit it is dropped and failure() says so.
   void append(std::string_view piece);
   std::optional<BodyFailure> failure() const { return failure_; }

@@ -255,6 +255,7 @@ Connection::Fed Connection::feed_chunks() {
   }
 }
 
+bool Connection::on_chunk(std::uint64_t size_bytes) { return body_.expect(size_bytes); }
 void Connection::on_chunk_data(std::string_view data) { body_.append(data); }
 
 After Connection::after_answer() const {

@@ -57,6 +57,7 @@ class Connection final : public StreamOwner,
   void on_handshake_done(Alive alive) override;
   void on_read(ReadEnd end, std::size_t count) override;
   void on_writable(Alive alive) override;
+  bool on_chunk(std::uint64_t size_bytes) override;
   void on_chunk_data(std::string_view data) override;
 
   void advance();

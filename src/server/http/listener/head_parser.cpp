@@ -106,8 +106,8 @@ class MessageParser final : public http::basic_parser<true> {
   }
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override { in_body_ = true; }
   std::size_t on_body_impl(Text data, error_code&) override { return data.size(); }
-  void on_chunk_header_impl(std::uint64_t, Text, error_code& error) override {
-    if (++chunks_count_ > limits::kHttpChunkCount) fail(kTrailingFault, error);
+  void on_chunk_header_impl(std::uint64_t size_bytes, Text, error_code& error) override {
+    if (++chunks_count_ > limits::kHttpChunkCount || !sink->on_chunk(size_bytes)) fail(kTrailingFault, error);
   }
   std::size_t on_chunk_body_impl(std::uint64_t, Text data, error_code&) override {
     sink->on_chunk_data(view(data));

@@ -18,6 +18,8 @@ struct ProtocolFault {
 /// Takes the pieces of a chunked body.
 class ChunkSink {
  public:
+  /// A chunk of this size begins. False: it can't be taken, and the rest is not looked at.
+  virtual bool on_chunk(std::uint64_t size_bytes) = 0;
   virtual void on_chunk_data(std::string_view data) = 0;
 
  protected:

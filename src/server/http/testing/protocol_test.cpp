@@ -216,6 +216,11 @@ TEST_F(Protocol, ReadsRefusedBodiesSoThatTheAnswerIsSeen) {
     chunks.try_send(chunked_request(chunk(too_much) + "0\r\n\r\n"));
     EXPECT_EQ(chunks.receive().status, 413);
   }
+  // A chunk that says so is not waited for.
+  for (const char* size : {"A00001\r\n", "ffffffffffffffff\r\n"}) {
+    Client honest(server_.port());
+    EXPECT_EQ(honest.ask(chunked_request(chunk("x") + size)).status, 413);
+  }
 }
 
 TEST_F(Protocol, AnswersWhoClosedTheirSendingSide) {

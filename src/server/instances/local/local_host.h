@@ -31,6 +31,9 @@ struct LocalHostOptions {
   enum class WorkerErrors : std::uint8_t { kDiscard, kKeep } worker_errors = WorkerErrors::kDiscard;
 };
 
+/// Whether there is a program to start, for who starts the server.
+Status check_worker_program(const LocalHostOptions& options);
+
 /// Destroying the host ends its workers. Callbacks come from `io`'s run(), never from inside a call.
 std::unique_ptr<InstanceHost> make_local_host(boost::asio::io_context& io, const LocalHostOptions& options);
 

@@ -80,6 +80,16 @@ class SpawnSettings {
 
 }  // namespace
 
+Status check_worker_program(const LocalHostOptions& options) {
+  ASSIGN_OR_RETURN(const std::string path, worker_path(options));
+  std::error_code error;
+  const bool is_file = std::filesystem::is_regular_file(path, error);
+  if (is_file && ::access(path.c_str(), X_OK) == 0) return Ok{};
+  return make_error(Code::kInvalidArgument, "the worker program '" + path + "' " +
+                                                (is_file ? "may not be executed" : "is not there") +
+                                                ": name noren-worker with --worker");
+}
+
 Result<SocketPair> make_socket_pair() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
