@@ -40,6 +40,8 @@ inline constexpr std::int64_t kDeadlineMs = 3'600'000;
 
 // The management API.
 inline constexpr std::size_t kManagementQueueCount = 256;  // requests that wait for the control thread
+inline constexpr std::size_t kImportsCount = 2;       // at the same time; each may take a worker's memory
+inline constexpr std::size_t kImportQueueCount = 32;  // that wait for their turn; more get 429
 
 // HTTP.
 inline constexpr std::size_t kHttpHeaderBytes = 16 * kKiB;

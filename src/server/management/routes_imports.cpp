@@ -136,8 +136,9 @@ void on_inspected(const ImportPointer& import, std::shared_ptr<UniqueFd> model,
     ++import->next;
     inspect_next(import);
 });
-});
-}
+}  // namespace
+);
+}  // namespace noren::server
 
 /// Control thread.
 void inspect_next(const ImportPointer& import) {
@@ -172,6 +173,14 @@ void on_unpacked(const ImportPointer& import, Result<UnpackedResults> unpacked) 
   inspect_next(import);
 }
 
+void unpack(const ImportPointer& import, ImportRequest request) {
+  import->parts.serving.unpack(std::move(request), [import](Result<UnpackedResults> unpacked) {
+    auto shared = std::make_shared<Result<UnpackedResults>>(std::move(unpacked));
+    import->parts.control.post([import, shared] { on_unpacked(import, std::move(*shared));
+});
+});
+}
+
 Result<ImportPointer> begin(const ManagementParts& parts, const ExchangePointer& exchange) {
   ASSIGN_OR_RETURN(const Query query,
                    parse_query(exchange->request.query, {"project", "name", "file_name", "input"}));
@@ -194,13 +203,10 @@ void create_import(const ManagementParts& parts, const ExchangePointer& exchange
   const ImportPointer import = *begun;
   auto file = copy_of(import->upload);
   if (!file.ok()) return exchange->fail(file.error());
-  parts.jobs.begin_import();
-  ImportRequest request{std::move(*file), import->file_name, {}};
-  parts.serving.unpack(std::move(request), [import](Result<UnpackedResults> unpacked) {
-    auto shared = std::make_shared<Result<UnpackedResults>>(std::move(unpacked));
-    import->parts.control.post([import, shared] { on_unpacked(import, std::move(*shared));
-  });
-});
+  const auto request =
+      std::make_shared<ImportRequest>(ImportRequest{std::move(*file), import->file_name, {}});
+  const Status in_turn = parts.jobs.begin_import([import, request] { unpack(import, std::move(*request)); });
+  if (!in_turn.ok()) exchange->fail(in_turn.error());
 }
 
 }  // namespace noren::server

@@ -55,7 +55,13 @@ void finish(const ManagementParts& parts, const Import& import, const Result<Kep
   import.exchange->answer(201, answer);
 }
 
-void keep(const ManagementParts& parts, const ImportPointer& import) {
+void on_inspected(const ManagementParts& parts, const ImportPointer& import, Result<ImportedModel>& model) {
+  if (!model.ok()) {
+    parts.jobs.end_import();
+    return import->exchange->fail(model.error());
+  }
+  import->job.description = std::move(model->description);
+  import->package = std::move(model->package);
   parts.files.post([parts, import] {
     auto files = std::make_shared<Result<KeptFiles>>(parts.jobs.keep_files(import->upload, import->package));
     parts.control.post([parts, import, files] { finish(parts, *import, *files); });
@@ -110,19 +116,14 @@ void create_job(const ManagementParts& parts, const ExchangePointer& exchange) {
   auto begun = begin(exchange, request);
   if (!begun.ok()) return exchange->fail(begun.error());
   const ImportPointer import = *begun;
-  parts.jobs.begin_import();
-  parts.serving.import(std::move(request), [parts, import](Result<ImportedModel> model) {
-    auto shared = std::make_shared<Result<ImportedModel>>(std::move(model));
-    parts.control.post([parts, import, shared] {
-      if (!shared->ok()) {
-        parts.jobs.end_import();
-        return import->exchange->fail(shared->error());
-      }
-      import->job.description = std::move((*shared)->description);
-      import->package = std::move((*shared)->package);
-      keep(parts, import);
+  const auto file = std::make_shared<ImportRequest>(std::move(request));
+  const Status in_turn = parts.jobs.begin_import([parts, import, file] {
+    parts.serving.import(std::move(*file), [parts, import](Result<ImportedModel> model) {
+      auto shared = std::make_shared<Result<ImportedModel>>(std::move(model));
+      parts.control.post([parts, import, shared] { on_inspected(parts, import, *shared); });
     });
   });
+  if (!in_turn.ok()) exchange->fail(in_turn.error());
 }
 
 void list_jobs(const ManagementParts& parts, const ExchangePointer& exchange) {

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "worker/protocol/classic/classic.h"
+#include "worker/sandbox/lower_priority.h"
 #include "worker/session/background.h"
 #include "worker/session/backstop.h"
 #include "worker/session/batch.h"
@@ -352,6 +353,8 @@ int ServeLoop::run() {
   if (!take_frames().ok()) return kExitBroken;
   while (listen() == Next::kGoOn)
     if (!queue_.empty()) answer_some();
+  // Giving a model's memory back takes milliseconds, which the others' requests need not wait for.
+  lower_priority(Priority::kIdle);
   return status_;
 }
 

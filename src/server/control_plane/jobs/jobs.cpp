@@ -1,5 +1,6 @@
 #include "server/control_plane/jobs/jobs.h"
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/secret.h"
 
@@ -11,10 +12,27 @@ std::vector<std::string> KeptFiles::blobs() const {
   return names;
 }
 
+Status Jobs::begin_import(std::function<void()> begin) {
+  if (imports_count_ < limits::kImportsCount) {
+    ++imports_count_;
+    begin();
+    return Ok{};
+  }
+  if (waiting_imports_.size() >= limits::kImportQueueCount)
+    return make_error(Code::kExhausted, "too many imports are waiting: try again in a moment");
+  waiting_imports_.push_back(std::move(begin));
+  return Ok{};
+}
+
 void Jobs::end_import() {
   CHECK(imports_count_ > 0);
   --imports_count_;
   collect();
+  if (waiting_imports_.empty()) return;
+  const std::function<void()> next = std::move(waiting_imports_.front());
+  waiting_imports_.pop_front();
+  ++imports_count_;
+  next();
 }
 
 Result<KeptFiles> Jobs::keep_files(const UniqueFd& upload, const UniqueFd& package) {

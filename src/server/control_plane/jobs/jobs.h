@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <set>
 #include <string>
@@ -90,8 +91,9 @@ class Jobs {
  public:
   Jobs(Store& store, BlobStore& blobs, const Clock& clock) : store_(store), blobs_(blobs), clock_(clock) {}
 
-  /// Around each import: nothing is removed between begin and end.
-  void begin_import() { ++imports_count_; }
+  /// Around each import: nothing is removed between begin and end. `begin` is called now, or from the
+  /// end_import() that makes room for it. kExhausted where too many wait already.
+  Status begin_import(std::function<void()> begin);
   void end_import();
 
   /// Writes both files into the blob store. Takes long; on any thread, between begin_import and end_import.
@@ -135,7 +137,8 @@ class Jobs {
   Store& store_;
   BlobStore& blobs_;
   const Clock& clock_;
-  int imports_count_ = 0;
+  std::size_t imports_count_ = 0;
+  std::deque<std::function<void()>> waiting_imports_;
   std::set<std::string> released_;
 };
 

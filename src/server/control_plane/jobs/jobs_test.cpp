@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/result_limits.h"
 #include "server/blob/memory_blob_store.h"
 
@@ -19,7 +21,7 @@ class JobsTest : public ::testing::Test {
         store_->add_owner({"o1", OwnerKind::kPerson, "jun", OwnerPlan::kFree, Role::kUser, "", 0}).ok());
   }
   JobRecord import(const std::string& upload, const std::string& package) {
-    jobs_.begin_import();
+    EXPECT_TRUE(jobs_.begin_import([] {}).ok());
     const auto files =
         jobs_.keep_files(*sealed_memfd("u", bytes_of(upload)), *sealed_memfd("p", bytes_of(package)));
     EXPECT_TRUE(files.ok());
@@ -56,7 +58,7 @@ TEST_F(JobsTest, ABlobGoesWithItsLastJob) {
 
 TEST_F(JobsTest, NothingIsRemovedWhileAnImportIsUnderWay) {
   const JobRecord one = import("upload", "package");
-  jobs_.begin_import();
+  ASSERT_TRUE(jobs_.begin_import([] {}).ok());
   const auto files =
       jobs_.keep_files(*sealed_memfd("u", bytes_of("upload")), *sealed_memfd("p", bytes_of("package")));
   ASSERT_TRUE(jobs_.remove(one).ok());
@@ -67,8 +69,22 @@ TEST_F(JobsTest, NothingIsRemovedWhileAnImportIsUnderWay) {
   EXPECT_EQ(blobs_count(), 2u);
 }
 
+TEST_F(JobsTest, SoManyImportsRunAndWaitAndNoMore) {
+  std::vector<std::size_t> begun;
+  const std::size_t most_count = limits::kImportsCount + limits::kImportQueueCount;
+  for (std::size_t i = 0; i < most_count; ++i)
+    ASSERT_TRUE(jobs_.begin_import([&begun, i] { begun.push_back(i); }).ok());
+  EXPECT_EQ(begun.size(), limits::kImportsCount);
+  EXPECT_EQ(jobs_.begin_import([] { FAIL(); }).error().code, Code::kExhausted);
+  for (std::size_t i = 0; i < most_count; ++i) jobs_.end_import();
+  ASSERT_EQ(begun.size(), most_count);
+  EXPECT_TRUE(std::is_sorted(begun.begin(), begun.end())) << "each in its turn";
+  EXPECT_TRUE(jobs_.begin_import([&begun] { begun.push_back(0); }).ok());
+  EXPECT_EQ(begun.size(), most_count + 1);
+}
+
 TEST_F(JobsTest, AnImportThatFailsLeavesNothing) {
-  jobs_.begin_import();
+  ASSERT_TRUE(jobs_.begin_import([] {}).ok());
   const auto files =
       jobs_.keep_files(*sealed_memfd("u", bytes_of("upload")), *sealed_memfd("p", bytes_of("package")));
   EXPECT_EQ(jobs_.add({"o1", "p", "n", "n.nnp", false, "not json"}, *files).error().code, Code::kInternal);
@@ -122,7 +138,7 @@ TEST_F(JobsTest, PartsBecomeFilesThatGoWithTheirJob) {
   const auto plan = read_import_index(kIndex, 10);
   ASSERT_TRUE(plan.ok()) << describe(plan.error());
   const PlannedJob& planned = plan->jobs[0];
-  jobs_.begin_import();
+  ASSERT_TRUE(jobs_.begin_import([] {}).ok());
   const auto upload = sealed_memfd("u", bytes_of("model")), package = sealed_memfd("p", bytes_of("package"));
   auto files = jobs_.keep_files(*upload, *package);
   const auto kept = jobs_.keep_parts(*sealed_memfd("x", bytes_of("modellogr1")), planned.files);
