@@ -62,6 +62,9 @@ inline constexpr std::size_t kFramePayloadBytes = 256 * kMiB;
 inline constexpr std::size_t kFramePaddingBytes =
     64;  // behind every payload, so that simdjson reads in place
 
+// Pieces of instance time that wait for a store that takes nothing, before those of one instance are joined.
+inline constexpr std::size_t kUnstoredTimesCount = 10'000;
+
 // Workers, beyond what an instance's own settings say.
 // What every worker takes at its birth: page tables, the first pages of its heap.
 inline constexpr std::int64_t kWorkerBirthBytes = kMiB;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
+
 namespace noren {
 namespace {
 
@@ -41,21 +43,60 @@ void InstanceMeter::count(std::uint32_t api_number, Api& api, const TimeSpan& pi
     if (row.span.until_us != piece.from_us || row.on_gpu != api.serving.on_gpu)
       row = {api_number, slot, api.serving.on_gpu, {piece.from_us, piece.from_us}};
     row.span.until_us = piece.until_us;
-    unstored_[{api_number, slot, row.span.from_us}] = row;
+    const auto [waiting, is_new] = unstored_.try_emplace({api_number, slot, row.span.from_us});
+    waiting->second.row = row;
+    if (is_new) waiting->second.is_partly_stored = row.span.from_us != piece.from_us;
   }
 }
 
 std::vector<InstanceTime> InstanceMeter::unstored() const {
   std::vector<InstanceTime> rows;
   rows.reserve(unstored_.size());
-  for (const auto& [identity, row] : unstored_) rows.push_back(row);
+  for (const auto& [identity, waiting] : unstored_) rows.push_back(waiting.row);
   return rows;
 }
 
 void InstanceMeter::on_stored(const std::vector<InstanceTime>& rows) {
   for (const InstanceTime& row : rows) {
     const auto found = unstored_.find({row.api_number, row.slot, row.span.from_us});
-    if (found != unstored_.end() && found->second.span.until_us <= row.span.until_us) unstored_.erase(found);
+    if (found == unstored_.end()) continue;
+    if (found->second.row.span.until_us <= row.span.until_us)
+      unstored_.erase(found);
+    else
+      found->second.is_partly_stored = true;
+  }
+}
+
+void InstanceMeter::on_not_stored() {
+  if (unstored_.size() > limits::kUnstoredTimesCount) join(Join::kWithinDays);
+  if (unstored_.size() > limits::kUnstoredTimesCount) join(Join::kAny);
+}
+
+bool InstanceMeter::is_growing(const InstanceTime& row) const {
+  const auto api = apis_.find(row.api_number);
+  if (api == apis_.end()) return false;
+  const auto slot = static_cast<std::size_t>(row.slot);
+  const std::vector<InstanceTime>& rows = api->second.rows;
+  return slot < rows.size() && rows[slot].span.from_us == row.span.from_us;
+}
+
+/// A row that follows on another one of its instance becomes the end of that one, moved forward to it. It
+/// ends no later than before, so it meets nothing else.
+void InstanceMeter::join(Join how) {
+  auto before = unstored_.end();
+  for (auto it = unstored_.begin(); it != unstored_.end();) {
+    const InstanceTime& row = it->second.row;
+    const bool follows = before != unstored_.end() && before->second.row.api_number == row.api_number &&
+                         before->second.row.slot == row.slot && before->second.row.on_gpu == row.on_gpu;
+    const bool may_join =
+        follows && !it->second.is_partly_stored && !is_growing(row) &&
+        (how == Join::kAny || utc_day(before->second.row.span.from_us) == utc_day(row.span.until_us - 1));
+    if (!may_join) {
+      before = it++;
+      continue;
+    }
+    before->second.row.span.until_us += row.span.until_us - row.span.from_us;
+    it = unstored_.erase(it);
   }
 }
 

@@ -39,6 +39,9 @@ class InstanceMeter {
   /// Rows that are new or longer than what was stored.
   std::vector<InstanceTime> unstored() const;
   void on_stored(const std::vector<InstanceTime>& rows);
+  /// None of what unstored() said was: where too many rows wait, those of one instance are joined. Each keeps
+  /// its seconds, and its day as long as that is enough.
+  void on_not_stored();
 
  private:
   struct Api {
@@ -47,11 +50,18 @@ class InstanceMeter {
     MonotonicNs counted_ns = 0;
     std::vector<InstanceTime> rows;  ///< the last one of each slot
   };
+  struct Waiting {
+    InstanceTime row;
+    bool is_partly_stored = false;  ///< the store has its beginning: it stays a row of its own
+  };
+  enum class Join : std::uint8_t { kWithinDays, kAny };
   void count(std::uint32_t api_number, Api& api, const TimeSpan& piece);
+  void join(Join how);
+  bool is_growing(const InstanceTime& row) const;
 
   using Identity = std::tuple<std::uint32_t, int, WallUs>;
   std::unordered_map<std::uint32_t, Api> apis_;
-  std::map<Identity, InstanceTime> unstored_;
+  std::map<Identity, Waiting> unstored_;
 };
 
 struct InstanceSeconds {

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/limits.h"
+
 namespace noren {
 namespace {
 
@@ -225,6 +227,51 @@ TEST(InstanceMeter, MonthsWithCrashesAreBilledToTheSecond) {
     EXPECT_EQ(stored.seconds(), expected_s) << "seed " << seed;
     EXPECT_GT(expected_s, 86'400);
   }
+}
+
+TEST(InstanceMeter, AStoreThatTakesNothingCostsNoSecondAndLittleMemory) {
+  Metered m;
+  std::map<std::int32_t, std::int64_t> expected_s;
+  m.set({}, 2, 0);
+  m.set({}, 2, 10);
+  m.store();  // the last one for long: these rows are in the store, and go on
+  m.set({}, 0, 20);
+  expected_s[utc_day(kMonday)] = 40;
+  std::int64_t now_s = 100;
+  for (std::size_t i = 0; i < 2 * limits::kUnstoredTimesCount; ++i, now_s += 7) {
+    m.set({}, 2, now_s);
+    m.set({}, 0, now_s + 3);
+    const WallUs from_us = kMonday + now_s * kSecondUs;
+    const WallUs midnight_us = (std::int64_t{utc_day(from_us)} + 1) * kDayUs;
+    const std::int64_t before_s = std::min<std::int64_t>(3, (midnight_us - from_us) / kSecondUs);
+    expected_s[utc_day(from_us)] += 2 * before_s;
+    if (before_s < 3) expected_s[utc_day(midnight_us)] += 2 * (3 - before_s);
+    m.meter.on_not_stored();
+    ASSERT_LE(m.meter.unstored().size(), limits::kUnstoredTimesCount);
+  }
+  m.set({}, 1, now_s);
+  m.meter.on_not_stored();
+  m.set({}, 1, now_s + 5);
+  expected_s[utc_day(kMonday + now_s * kSecondUs)] += 5;
+  m.store();
+  EXPECT_TRUE(m.meter.unstored().empty());
+  for (const auto& [day, seconds] : instance_seconds_by_day(m.stored.all()))
+    EXPECT_EQ(seconds.cpu_s, expected_s[day]) << day;
+}
+
+TEST(InstanceMeter, WhereDaysAreTooManyTheirRowsAreJoinedToo) {
+  Metered m;
+  std::int64_t expected_s = 0;
+  for (std::size_t day = 0; day <= limits::kUnstoredTimesCount; ++day) {
+    const std::int64_t from_s = static_cast<std::int64_t>(day) * 86'400;
+    m.set({}, 1, from_s);
+    m.set({}, 0, from_s + 3'600);
+    expected_s += 3'600;
+  }
+  m.meter.on_not_stored();
+  EXPECT_LE(m.meter.unstored().size(), 1U);
+  m.store();
+  EXPECT_EQ(m.stored.seconds(), expected_s);
 }
 
 }  // namespace

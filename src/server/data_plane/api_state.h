@@ -94,6 +94,7 @@ struct ApiState : AutoHook<TokenRingTag>,
   std::string charge_hash;        ///< the package that charge_bytes was measured on
   std::int64_t start_ns = 0;      ///< what the last start took
   int failures_count = 0;         ///< starts that failed, or workers lost, in a row
+  int no_room_count = 0;          ///< starts in a row that the memory budget had no room for
   MonotonicNs retry_at_ns = 0;
   std::string failure_reason;
   RunPlan run;  ///< what the schedule says

@@ -186,6 +186,7 @@ class DataPlane::Impl {
       if (alive.expired()) return;
       storing_time_ = false;
       if (status.ok()) return meter_.on_stored(rows);
+      meter_.on_not_stored();
       log(LogLevel::kWarning, "instance_time.not_stored", {{"reason", describe(status.error())}});
     });
   }

@@ -113,6 +113,92 @@ TEST(Dedicated, WaitingCallsThatGiveUpKeepNoInstance) {
   EXPECT_EQ(p.plane->calls_count(), 0U);
 }
 
+DataPlaneOptions budget_of(std::int64_t mebibytes) {
+  DataPlaneOptions options;
+  options.memory_budget_bytes = mebibytes << 20;
+  return options;
+}
+
+PublishedApi api_of(const std::string& id, std::int64_t mebibytes,
+                    ExecutionType type = ExecutionType::kDedicated) {
+  PublishedApi api = PuppetPlane::api(id, type);
+  api.memory_bytes = mebibytes << 20;
+  return api;
+}
+
+TEST(Dedicated, OneThatTheBudgetHasNoRoomForWaitsAndSaysWhy) {
+  PuppetPlane p(kMonday, budget_of(100));
+  const PublishedApi first = api_of("a1", 60);
+  PublishedApi second = api_of("a2", 60), small = api_of("a3", 40);
+  p.apply({first});
+  p.apply({first, second, small});
+  ASSERT_EQ(p.host.started_count, 2);
+  for (Puppet* each : std::vector<Puppet*>(p.host.live)) each->become_ready();
+  EXPECT_EQ(p.state(first), InstanceState::kRunning);
+  EXPECT_EQ(p.state(small), InstanceState::kRunning) << "what fits beside it runs";
+  EXPECT_EQ(p.state(second), InstanceState::kRetrying);
+  const std::string reason = p.plane->status("a2")->reason;
+  EXPECT_NE(reason.find("needs 60 MiB, and of the memory budget of 100 MiB only 0 MiB are free"),
+            std::string::npos)
+      << reason;
+  const Refused refused = p.refusal(second);
+  EXPECT_EQ(refused.state, InstanceState::kRetrying);
+  EXPECT_GE(refused.retry_after_s, 1);
+  p.advance_to(p.clock.wall_us() + 3'600 * kSecondUs);  // for how long it takes: it never counts as failed
+  EXPECT_EQ(p.host.started_count, 2);
+  EXPECT_EQ(p.state(second), InstanceState::kRetrying);
+  p.apply({second, small});  // the first one is deleted
+  p.advance_to(p.clock.wall_us() + 16 * kSecondUs);
+  ASSERT_EQ(p.host.started_count, 3);
+  p.host.live.back()->become_ready();
+  EXPECT_EQ(p.state(second), InstanceState::kRunning);
+}
+
+TEST(Dedicated, AModelLargerThanTheBudgetNeverStarts) {
+  PuppetPlane p(kMonday, budget_of(100));
+  PublishedApi api = api_of("a1", 101);
+  p.apply({api});
+  p.advance_to(kMonday + 60 * kSecondUs);
+  EXPECT_EQ(p.host.started_count, 0);
+  EXPECT_EQ(p.state(api), InstanceState::kRetrying);
+  api.memory_bytes = 100 << 20;
+  p.apply({api});
+  p.advance_to(kMonday + 90 * kSecondUs);
+  EXPECT_EQ(p.host.started_count, 1);
+}
+
+TEST(Dedicated, UnusedWorkersMakeRoomWhereThatHelpsAndStayWhereItDoesNot) {
+  PuppetPlane p(kMonday, budget_of(100));
+  const PublishedApi on_demand = api_of("b1", 50, ExecutionType::kPerRequest);
+  p.apply({on_demand});
+  Caller caller;
+  ASSERT_TRUE(p.call(caller, on_demand, "x"));
+  p.host.live[0]->become_ready(50 << 20);
+  p.host.live[0]->answer_all();
+  p.settle();
+  p.apply({on_demand, api_of("a1", 101)});
+  p.settle();
+  EXPECT_EQ(p.host.live.size(), 1U) << "nothing was evicted in vain";
+  p.apply({on_demand, api_of("a1", 101), api_of("a2", 90)});
+  p.settle();
+  ASSERT_EQ(p.host.started_count, 2);
+  EXPECT_EQ(p.host.live.size(), 1U) << "the unused worker went";
+  EXPECT_EQ(p.host.live[0]->spec.api_id, "a2");
+}
+
+TEST(Dedicated, WhatTakesThePlaceOfAnOldOneIsNotHeldUpByIt) {
+  PuppetPlane p(kMonday, budget_of(100));
+  PublishedApi api = api_of("a1", 60);
+  p.apply({api});
+  p.host.live[0]->become_ready();
+  api.keep_output_names = true;
+  p.apply({api});
+  ASSERT_EQ(p.host.live.size(), 2U);
+  p.host.live[1]->become_ready();
+  p.settle();
+  EXPECT_EQ(p.host.live.size(), 1U);
+}
+
 TEST(Dedicated, OffStopsAtOnceAndOnStartsAgain) {
   PuppetPlane p(kMonday);
   PublishedApi api = PuppetPlane::api("a1");

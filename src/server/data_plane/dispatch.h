@@ -108,6 +108,9 @@ class Dispatch {
 
   // Instances (dispatch_dedicated.cpp).
   void tend_dedicated(ApiState& api);
+  bool has_room_for(const ApiState& api) const;
+  std::int64_t claimable_bytes() const;
+  void wait_for_room(ApiState& api);
   void drain_least_busy(ApiState& api);
   InstanceView view_of(const ApiState& api) const;
   bool is_wanted(const ApiState& api) const;

@@ -1,6 +1,7 @@
 // Dedicated APIs: how many instances there are and should be, what they are called, how long they ran.
 #include <algorithm>
 
+#include "base/log.h"
 #include "server/data_plane/dispatch.h"
 
 namespace noren::server {
@@ -10,19 +11,54 @@ bool Dispatch::is_wanted(const ApiState& api) const {
 }
 
 void Dispatch::forget_failures(ApiState& api) {
-  api.failures_count = 0;
+  api.failures_count = api.no_room_count = 0;
   api.retry_at_ns = 0;
+}
+
+/// Free memory of the budget, and what workers take that nobody uses.
+std::int64_t Dispatch::claimable_bytes() const {
+  std::int64_t bytes = options_.memory_budget_bytes - charged_bytes_;
+  for (const Worker& worker : idle_) bytes += worker.charged_bytes;
+  return std::max<std::int64_t>(bytes, 0);
+}
+
+bool Dispatch::has_room_for(const ApiState& api) const { return expected_charge(api) <= claimable_bytes(); }
+
+/// No failure of the model's: it is tried again for as long as it is wanted, and nothing is evicted for it
+/// in vain.
+void Dispatch::wait_for_room(ApiState& api) {
+  constexpr std::int64_t kLongestMs = 15'000;
+  constexpr auto kMiB = static_cast<std::int64_t>(limits::kMiB);
+  const std::int64_t delay_ms =
+      std::clamp<std::int64_t>(restart_delay_ms(++api.no_room_count), 1'000, kLongestMs);
+  api.failure_reason = "it needs " + std::to_string((expected_charge(api) + kMiB - 1) / kMiB) +
+                       " MiB, and of the memory budget of " +
+                       std::to_string(options_.memory_budget_bytes / kMiB) + " MiB only " +
+                       std::to_string(claimable_bytes() / kMiB) +
+                       " MiB are free: raise --memory-budget, or switch another dedicated API off";
+  if (api.no_room_count == 1)
+    log(LogLevel::kWarning, "instance.no_room", {{"api", api.api->id}, {"reason", api.failure_reason}});
+  api.retry_at_ns = now_ns() + delay_ms * 1'000'000;
+  if (!api.AutoHook<ActiveTag>::is_linked()) active_.push_back(api);
+  wake_at(api.retry_at_ns);
 }
 
 void Dispatch::tend_dedicated(ApiState& api) {
   const MonotonicNs now = now_ns();
-  const InstancePlan plan = plan_instances(view_of(api), now);
+  const InstanceView view = view_of(api);
+  const InstancePlan plan = plan_instances(view, now);
   if (plan.drain_all)
     for (const auto& worker : std::vector<std::shared_ptr<Worker>>(api.workers)) drain(*worker);
   if (plan.drain_outdated) drain_outdated(api);
   for (int i = 0; i < plan.drain_count; ++i) drain_least_busy(api);
   for (int i = 0; i < plan.start_count; ++i) {
+    // One that takes the place of an old one may pass the budget until that one is gone: else it never would.
+    if (view.outdated_count == 0 && !has_room_for(api)) {
+      wait_for_room(api);
+      break;
+    }
     static_cast<void>(make_room(expected_charge(api)));
+    api.no_room_count = 0;
     start_worker(api);
   }
   if (plan.look_again_ns != 0) {

@@ -54,6 +54,7 @@ class RuleReader {
       if (factor_is_set_) input_.sound.scale = static_cast<float>(factor_);
       return Ok{};
     }
+    TRY(finish_size());
     TRY(finish_channels());
     return finish_values();
   }
@@ -134,6 +135,23 @@ class RuleReader {
     input_.image.height_count = height;
     input_.image.width_count = width;
     return Ok{};
+  }
+
+  /// A size is for inputs that take any; of others it may only say what is so.
+  Status finish_size() const {
+    if (input_.image.height_count == 0) return Ok{};
+    const Shape& sample = sample_shape(input_);
+    const std::size_t rank = sample.size();
+    if (rank < 2) return Ok{};
+    const bool is_last = rank > 2 && input_.image.layout == ImageLayout::kChannelsLast;
+    const std::size_t row = rank - (is_last ? 3 : 2);
+    const auto differs = [](std::int64_t side, std::int64_t wanted) { return side > 0 && side != wanted; };
+    if (!differs(sample[row], input_.image.height_count) &&
+        !differs(sample[row + 1], input_.image.width_count))
+      return Ok{};
+    const auto text = [](std::int64_t side) { return side > 0 ? std::to_string(side) : std::string("any"); };
+    return wrong("the input's own size is " + text(sample[row]) + "x" + text(sample[row + 1]) +
+                 ", and it can't have another one");
   }
 
   /// What the rule says of colours must be what the input has room for.

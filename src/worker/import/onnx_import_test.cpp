@@ -93,6 +93,9 @@ TEST(OnnxImport, APictureIsScaledThenNormalised) {
   const InputSignature free = with_rule({-1, -1, -1, 3}, "image:rgb:size=48x64");
   EXPECT_EQ(free.image.height_count, 48);
   EXPECT_EQ(free.image.width_count, 64);
+  EXPECT_EQ(with_rule({-1, -1, 48, -1}, "image:size=48x64").image.width_count, 64);
+  EXPECT_EQ(with_rule({-1, 3, 48, 64}, "image:size=48x64").image.width_count, 64) << "it says what is so";
+  EXPECT_EQ(with_rule({-1, 48, 64, 3}, "image:size=48x64").image.width_count, 64);
   EXPECT_EQ(with_rule({-1, -1, 8, 8}, "image:gray").image.channels_count, 1);
 }
 
@@ -116,6 +119,10 @@ TEST(OnnxImport, RulesThatDoNotFitAreRefused) {
   EXPECT_THAT(refusal({1, 4, 4}, "x=image:rgb"), HasSubstr("the input has 1 channel"));
   EXPECT_THAT(refusal({3, 4, 4}, "x=image:size=4"), HasSubstr("HEIGHTxWIDTH"));
   EXPECT_THAT(refusal({3, 4, 4}, "x=image:size=0x4"), HasSubstr("HEIGHTxWIDTH"));
+  EXPECT_THAT(refusal({3, 48, 64}, "x=image:size=64x48"), HasSubstr("the input's own size is 48x64"));
+  EXPECT_THAT(refusal({-1, 48, 64, 3}, "x=image:size=48x65"), HasSubstr("the input's own size is 48x64"));
+  EXPECT_THAT(refusal({-1, 3, -1, 64}, "x=image:size=64x48"), HasSubstr("the input's own size is anyx64"));
+  EXPECT_THAT(refusal({48, 64}, "x=image:size=8x8"), HasSubstr("the input's own size is 48x64"));
   EXPECT_THAT(refusal({3}, "x=audio:rgb"), HasSubstr("'rgb' is neither a word"));
   EXPECT_THAT(refusal({3, 8, 8}, "x=audio:unit"), HasSubstr("no sound becomes an input of this shape"));
   EXPECT_FALSE(signature_of_onnx(file_of({port("x", {3})}), {"x=image", "x=image"}).ok()) << "two rules";
