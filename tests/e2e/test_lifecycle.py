@@ -3,6 +3,7 @@ import collections
 import datetime
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -135,6 +136,16 @@ def test_a_model_that_does_not_qualify_stays_dedicated(start_server, samples):
     assert "CostParameter is" in said and "must be under 10" in said
     server.wait_until_running(api["id"])
     assert ask(server, api) == 200
+
+
+def test_an_instance_that_the_memory_budget_has_no_room_for_says_so(start_server, samples):
+    server = start_server("--memory-budget", "1MiB")
+    api = server.publish(samples / "iris.nnp", "--type", "dedicated")
+    shown = server.cli("show", api["id"], "--json")
+    assert shown["state"] == "retrying"
+    assert re.fullmatch(r"it needs \d+ MiB, and of the memory budget of 1 MiB only 1 MiB are free: .*",
+                        shown["state_reason"]), shown
+    assert ask(server, api) == 503
 
 
 def test_settings_change_under_load_without_a_failed_request(server, samples):
