@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import time
 
-from machine import BIN, MODELS, ROOT, Failed, SERVER_CORE, end, free_port, pinned, wait_for
+from machine import BIN, LOAD_CORE, MODELS, ROOT, Failed, SERVER_CORE, end, free_port, pinned, wait_for
 
 # What is published for each network, and how: the file and the arguments of `noren publish`.
 PUBLISHED = {
@@ -46,8 +46,8 @@ class Noren:
         if self.tls:
             self.environment["NOREN_TLS_CA"] = str(self.tls[0])
 
-    def run(self, *arguments):
-        done = subprocess.run(list(map(str, [BIN / "noren", *arguments])), env=self.environment,
+    def run(self, *arguments, before=()):
+        done = subprocess.run(list(map(str, [*before, BIN / "noren", *arguments])), env=self.environment,
                               capture_output=True, text=True)
         if done.returncode != 0:
             raise Failed(f"noren {arguments[0]}: {done.stderr.strip()}")
@@ -65,7 +65,9 @@ class Noren:
 
     def replace(self, model, name=""):
         file, arguments = PUBLISHED[model]
-        self.run("publish", file, *arguments, "--replace", self.apis[name or model]["id"])
+        # In life the person's own program is on another machine: here it has the load's core, when that is idle.
+        self.run("publish", file, *arguments, "--replace", self.apis[name or model]["id"],
+                 before=("taskset", "-c", LOAD_CORE, "chrt", "--idle", "0"))
 
     def way(self, name):
         api = self.apis[name]
