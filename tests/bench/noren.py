@@ -65,7 +65,7 @@ class Noren:
 
     def replace(self, model, name=""):
         file, arguments = PUBLISHED[model]
-        # In life the person's own program is on another machine: here it has the load's core, when that is idle.
+        # In life the person is on another machine: here it is the load's core, when that is idle.
         self.run("publish", file, *arguments, "--replace", self.apis[name or model]["id"],
                  before=("taskset", "-c", LOAD_CORE, "chrt", "--idle", "0"))
 
