@@ -31,15 +31,6 @@ void print_port(const char* role, const json::value& port) {
     print("            values of " + json::serialize(labels) + "\n");
 }
 
-void print_object(const json::object& object, const std::string& title) {
-  if (object.empty()) return;
-  print("\n" + title + "\n");
-  std::vector<Line> lines;
-  for (const auto& member : object)
-    lines.push_back({"  " + std::string(member.key()), shown(member.value())});
-  print_lines(lines);
-}
-
 void print_executors(const json::object& model) {
   for (const json::value& value : list_in(model, "executors")) {
     const json::object& executor = value.as_object();
@@ -92,7 +83,7 @@ void print_model(const json::object& model) {
   for (const auto& [name, title] :
        {std::pair("statistics", "Network statistics"), std::pair("functions", "Functions")}) {
     const json::value* object = model.if_contains(name);
-    if (object != nullptr && object->is_object()) print_object(object->get_object(), title);
+    if (object != nullptr && object->is_object()) print_members(object->get_object(), title);
   }
   print_layers(model);
   print_eligibility(model);

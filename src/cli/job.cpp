@@ -14,15 +14,6 @@ namespace {
 
 namespace json = boost::json;
 
-void print_members(const json::object& object, const std::string& title) {
-  if (object.empty()) return;
-  print("\n" + title + "\n");
-  std::vector<Line> lines;
-  for (const auto& member : object)
-    lines.push_back({"  " + std::string(member.key()), shown(member.value())});
-  print_lines(lines);
-}
-
 void print_facts(const json::object& job) {
   std::vector<Line> lines;
   for (const char* name :

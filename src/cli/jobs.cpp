@@ -1,6 +1,4 @@
 // noren jobs: what was imported, newest first.
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
@@ -45,18 +43,7 @@ void print_jobs(const json::array& jobs) {
 Status jobs(const Hooks& hooks, const Common& common, const JobsOptions& options) {
   ASSIGN_OR_RETURN(const Session session, Session::find(hooks, common.where));
   const std::string project = options.project.empty() ? "" : "&project=" + encoded(options.project);
-  json::array all;
-  std::string before;
-  while (static_cast<std::int64_t>(all.size()) < options.limit_count) {
-    const auto wanted =
-        std::min<std::int64_t>(1'000, options.limit_count - static_cast<std::int64_t>(all.size()));
-    ASSIGN_OR_RETURN(const json::object page,
-                     session.ask("GET", fmt::format("jobs?limit={}{}{}", wanted, project, before)));
-    for (const json::value& job : list_in(page, "jobs")) all.push_back(job);
-    const json::value* next = page.if_contains("next_before");
-    if (next == nullptr) break;
-    before = "&before=" + json::serialize(*next);
-  }
+  ASSIGN_OR_RETURN(json::array all, session.list("jobs", options.limit_count, project));
   if (common.form == Form::kJson)
     print_json({{"jobs", std::move(all)}});
   else if (all.empty())

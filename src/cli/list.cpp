@@ -1,7 +1,6 @@
 // noren list: what is published, newest first.
 #include <algorithm>
 
-#include <fmt/format.h>
 #include <boost/json.hpp>
 
 #include "cli/session.h"
@@ -24,20 +23,7 @@ std::string next_of(const json::object& api) {
 
 Status list(const Hooks& hooks, const Common& common, const ListOptions& options) {
   ASSIGN_OR_RETURN(const Session session, Session::find(hooks, common.where));
-  json::array all;
-  std::string before;
-  while (static_cast<std::int64_t>(all.size()) < options.limit_count) {
-    const auto wanted =
-        std::min<std::int64_t>(1'000, options.limit_count - static_cast<std::int64_t>(all.size()));
-    ASSIGN_OR_RETURN(const json::object page,
-                     session.ask("GET", fmt::format("apis?limit={}{}", wanted, before)));
-    const json::value* apis = page.if_contains("apis");
-    if (apis == nullptr || !apis->is_array()) return internal("the list has no apis");
-    for (const json::value& api : apis->get_array()) all.push_back(api);
-    const json::value* next = page.if_contains("next_before");
-    if (next == nullptr) break;
-    before = "&before=" + json::serialize(*next);
-  }
+  ASSIGN_OR_RETURN(json::array all, session.list("apis", options.limit_count));
   if (common.form == Form::kJson) {
     print_json({{"apis", std::move(all)}});
     return Ok{};

@@ -74,6 +74,15 @@ void print_lines(const std::vector<Line>& lines) {
   for (const Line& line : lines) print(padded(line.name, width) + "  " + line.value + "\n");
 }
 
+void print_members(const boost::json::object& object, const std::string& title) {
+  if (object.empty()) return;
+  print("\n" + title + "\n");
+  std::vector<Line> lines;
+  for (const auto& member : object)
+    lines.push_back({"  " + std::string(member.key()), shown(member.value())});
+  print_lines(lines);
+}
+
 void print_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {

@@ -1,5 +1,6 @@
 #include "cli/session.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -114,6 +115,26 @@ Result<json::object> Session::ask(const std::string& method, const std::string& 
   if (!idempotency_key.empty()) call.headers.emplace_back("Idempotency-Key", idempotency_key);
   call.body = json::serialize(body);
   return send_and_read(std::move(call));
+}
+
+Result<json::array> Session::list(const std::string& path, std::int64_t limit_count,
+                                  const std::string& query) const {
+  constexpr std::int64_t kPageCount = 1'000;
+  json::array all;
+  std::string before;
+  for (std::int64_t left = limit_count; left > 0;
+       left = limit_count - static_cast<std::int64_t>(all.size())) {
+    ASSIGN_OR_RETURN(
+        const json::object page,
+        ask("GET", fmt::format("{}?limit={}{}{}", path, std::min(kPageCount, left), query, before)));
+    const json::value* rows = page.if_contains(path);
+    if (rows == nullptr || !rows->is_array()) return internal("the list has no " + path);
+    all.insert(all.end(), rows->get_array().begin(), rows->get_array().end());
+    const json::value* next = page.if_contains("next_before");
+    if (next == nullptr) break;
+    before = "&before=" + json::serialize(*next);
+  }
+  return all;
 }
 
 Result<json::object> Session::upload(const std::string& path, const std::string& file) const {

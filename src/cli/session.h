@@ -22,6 +22,9 @@ class Session {
   Result<boost::json::object> ask(const std::string& method, const std::string& path,
                                   const boost::json::object& body,
                                   const std::string& idempotency_key = {}) const;
+  /// Up to `limit_count` rows of the list that `path` names, newest first; `query` begins with '&'.
+  Result<boost::json::array> list(const std::string& path, std::int64_t limit_count,
+                                  const std::string& query = {}) const;
   Result<boost::json::object> upload(const std::string& path, const std::string& file) const;
   /// An upload that may hold many models, which the server looks at one after the other.
   Result<boost::json::object> upload_many(const std::string& path, const std::string& file) const;
@@ -64,6 +67,8 @@ struct Line {
   std::string name, value;
 };
 void print_lines(const std::vector<Line>& lines);
+/// An object's members as such rows, below a title; nothing for an empty object.
+void print_members(const boost::json::object& object, const std::string& title);
 /// Columns aligned by their widest cell; the first row is the head.
 void print_table(const std::vector<std::vector<std::string>>& rows);
 
