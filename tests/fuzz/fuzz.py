@@ -115,7 +115,7 @@ def main():
     options.add_argument("targets", nargs="*")
     options.add_argument("--no-build", action="store_true")
     options.add_argument("--report", type=pathlib.Path, help="append one line of JSON a target to this file")
-    given = options.parse_args()
+    given = options.parse_intermixed_args()
     if not given.no_build:
         build(given.targets)
     subprocess.run([sys.executable, str(HERE / "make_seeds.py"), str(BUILD / "seeds")], check=True)
