@@ -87,11 +87,19 @@ class Run:
         self.cpu_s += usage.ru_utime + usage.ru_stime
         return log
 
+    def is_slow_again(self, path):
+        """Whether an input takes as long alone, or the machine was busy with something else."""
+        again = subprocess.run([str(self.program), str(path), f"-timeout={UNIT_TIMEOUT_S}"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return again.returncode != 0
+
     def take_finding(self, summary, log):
         """False when there are so many that going on tells nothing new."""
         artifact = re.search(r"Test unit written to (\S+)", log)
         path = pathlib.Path(artifact.group(1)) if artifact else None
-        if any(re.search(pattern, log) for pattern in self.known):
+        if "libFuzzer: timeout" in summary and path and not self.is_slow_again(path):
+            path.unlink()
+        elif any(re.search(pattern, log) for pattern in self.known):
             self.known_count += 1
             if path:
                 path.unlink(missing_ok=True)
