@@ -1,5 +1,7 @@
 #include "server/http/listener/head_parser.h"
 
+#include <functional>
+
 #include <boost/beast/http/basic_parser.hpp>
 
 namespace noren::server {
@@ -37,6 +39,7 @@ constexpr ProtocolFault kTooManyHeaders{431, "Too many header fields"};
 constexpr ProtocolFault kUnknownCoding{501, "Transfer-Encoding other than chunked is not taken"};
 constexpr ProtocolFault kBadVersion{505, "HTTP version is not supported"};
 constexpr ProtocolFault kRepeatedHost{400, "Host is given twice"};
+constexpr ProtocolFault kFolded{400, "A header field is folded over lines"};
 constexpr ProtocolFault kTrailingFault{400, "Malformed chunked body"};
 
 /// The library stops the program when it is shown a last chunk's line ("0\r\n", "00\r\n", "0;\r\n") and then
@@ -49,10 +52,17 @@ class MessageParser final : public http::basic_parser<true> {
  public:
   RequestHead head;
   std::optional<ProtocolFault> fault;
+  std::string_view text;  ///< the whole head
   ChunkSink* sink = nullptr;
   bool has_host = false;
 
  private:
+  bool is_part_of_text(std::string_view part) const {
+    const std::less_equal<const char*> not_after;
+    return part.empty() || (not_after(text.data(), part.data()) &&
+                            not_after(part.data() + part.size(), text.data() + text.size()));
+  }
+
   void fail(const ProtocolFault& what, error_code& error) {
     fault = what;
     error = http::error::bad_value;
@@ -79,6 +89,9 @@ class MessageParser final : public http::basic_parser<true> {
     // Fields of a trailer, behind the body, change nothing any more.
     if (in_body_) return;
     if (++fields_count_ > limits::kHttpHeaderCount) return fail(kTooManyHeaders, error);
+    // The library joins a folded value's lines in a buffer that is gone after this call, and a view of it
+    // would be kept. RFC 9112, 5.2 lets a server refuse it.
+    if (!is_part_of_text(view(value))) return fail(kFolded, error);
     switch (name) {
       case http::field::host:
         if (has_host) return fail(kRepeatedHost, error);
@@ -135,6 +148,7 @@ const RequestHead& HeadParser::head() const { return impl_->parser->head; }
 
 std::optional<ProtocolFault> HeadParser::parse(std::string_view text) {
   MessageParser& parser = impl_->parser.emplace();
+  parser.text = text;
   parser.header_limit(static_cast<std::uint32_t>(limits::kHttpHeaderBytes + 1));
   parser.body_limit(boost::none);  // bodies are counted by whoever receives them
   error_code error;

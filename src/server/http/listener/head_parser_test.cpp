@@ -63,5 +63,21 @@ TEST(Chunks, WhatIsNoneIsSaid) {
     EXPECT_EQ(read_in_pieces({body}), "faulty") << body;
 }
 
+TEST(Head, NothingThatIsKeptOfAFoldedFieldOutlivesItsBuffer) {
+  HeadParser parser;
+  for (const std::string_view field :
+       {"x-api-key: a\r\n b", "Authorization: Bearer\r\n\tabc", "X: a\r\n b"}) {
+    const std::string text = "GET / HTTP/1.1\r\nHost: x\r\n" + std::string(field) + "\r\n\r\n";
+    const auto fault = parser.parse(text);
+    ASSERT_TRUE(fault.has_value()) << text;
+    EXPECT_EQ(fault->status, 400);
+  }
+  // The same words on one line are taken, and an empty value too.
+  const std::string text = "GET / HTTP/1.1\r\nHost: x\r\nx-api-key: a b\r\nX:\r\n\r\n";
+  ASSERT_FALSE(parser.parse(text).has_value());
+  EXPECT_EQ(parser.head().api_key, "a b");
+  EXPECT_EQ(parser.head().api_key.data(), text.data() + text.find("a b"));
+}
+
 }  // namespace
 }  // namespace noren::server

@@ -140,6 +140,8 @@ TEST_F(Protocol, RefusesWhatIsNoHttp) {
       {"POST " + kPath + " HTTP/1.0\r\nx-api-key: " + kKey +
            "\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
        501},
+      {"POST " + kPath + " HTTP/1.1\r\nHost: x\r\nx-api-key: a\r\n " + kKey + "\r\n\r\n", 400},
+      {start + "X: folded\r\n\tover lines\r\n\r\n", 400},
       {chunked_request("zz\r\n"), 400},
       {chunked_request("5\r\nhelloXX0\r\n\r\n"), 400},
       {chunked_request("fffffffffffffffff\r\n"), 400},
