@@ -2,10 +2,17 @@
 // remembers.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <boost/asio/io_context.hpp>
@@ -47,6 +54,24 @@ inline RequestBody body_with(std::string text) {
 
 inline std::shared_ptr<const UniqueFd> package_with(std::string_view text) {
   return std::make_shared<UniqueFd>(sealed_memfd("package", bytes_of(text)).value());
+}
+
+/// The priorities ("nice") of a process's threads, in order.
+inline std::vector<int> priorities_of(pid_t pid) {
+  std::vector<int> found;
+  std::error_code gone;
+  const auto tasks = std::filesystem::path("/proc") / std::to_string(pid) / "task";
+  for (const auto& entry : std::filesystem::directory_iterator(tasks, gone)) {
+    std::ifstream file(entry.path() / "stat");
+    std::string line;
+    std::getline(file, line);
+    std::istringstream fields(line.substr(std::min(line.rfind(')') + 1, line.size())));
+    std::string field;
+    for (int index = 0; index < 17; ++index) fields >> field;  // the 19th of all
+    found.push_back(std::atoi(field.c_str()));
+  }
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 class HostTest : public ::testing::Test {

@@ -1,6 +1,5 @@
 // The local host and real workers: life, death, recovery.
 #include <dirent.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -117,24 +116,6 @@ TEST_F(LocalHost, AVersionThatFailsItsSampleIsNotReadyAndSaysWhy) {
   EXPECT_EQ(failing.exit->reason, "layer 'A' divides by zero");
   EXPECT_FALSE(failing.ready.has_value());
   EXPECT_EQ(ask(*second, sound, "echo served"), "served");
-}
-
-/// The priorities ("nice") of a process's threads, in order.
-std::vector<int> priorities_of(pid_t pid) {
-  std::vector<int> found;
-  std::error_code gone;
-  const auto tasks = std::filesystem::path("/proc") / std::to_string(pid) / "task";
-  for (const auto& entry : std::filesystem::directory_iterator(tasks, gone)) {
-    std::ifstream file(entry.path() / "stat");
-    std::string line;
-    std::getline(file, line);
-    std::istringstream fields(line.substr(std::min(line.rfind(')') + 1, line.size())));
-    std::string field;
-    for (int index = 0; index < 17; ++index) fields >> field;  // the 19th of all
-    found.push_back(std::atoi(field.c_str()));
-  }
-  std::sort(found.begin(), found.end());
-  return found;
 }
 
 TEST_F(LocalHost, AVersionLoadsWithALowPriorityAndServesWithItsOwn) {
@@ -274,6 +255,23 @@ TEST_F(LocalHost, ALostZygoteIsReplacedAndItsInstancesAreReported) {
     EXPECT_EQ(ask(*three, third, "echo b"), "b");
     EXPECT_NE(zygote(), old);
   }
+}
+
+TEST_F(LocalHost, AZygoteThatIsStartedInAFloodIsScheduledAsTheServerWasStarted) {
+  Remembering lost;
+  const auto one = start(lost);
+  EXPECT_EQ(ask(*one, lost, "echo a"), "a");
+  const pid_t old = zygote();
+  const sched_param parameters{};
+  ASSERT_EQ(::sched_setscheduler(0, SCHED_BATCH, &parameters), 0);
+  ASSERT_NO_FATAL_FAILURE(end_process(old));
+  ASSERT_TRUE(until([&] { return lost.exit.has_value(); }, 10));
+  Remembering listener;
+  const auto instance = start(listener);
+  EXPECT_EQ(ask(*instance, listener, "echo a"), "a");
+  EXPECT_NE(zygote(), old);
+  EXPECT_EQ(::sched_getscheduler(zygote()), SCHED_OTHER);
+  ASSERT_EQ(::sched_setscheduler(0, SCHED_OTHER, &parameters), 0);
 }
 
 TEST_F(LocalHost, CancelDropsWhatHasNotBegun) {

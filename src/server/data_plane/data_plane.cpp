@@ -94,7 +94,7 @@ class DataPlane::Impl {
       if (refused->refusal == Refusal::kTooManyRequests) {
         const MonotonicNs now = parts_.clock.monotonic_ns();
         refused->answer_at_ns = refusal_pace_.answer_at(now);
-        parts_.loop.give_way(now);
+        if (refused->answer_at_ns != 0) parts_.loop.give_way(now);
       }
     }
     return result;

@@ -39,6 +39,7 @@ EventLoop::EventLoop(Alarms alarms)
 EventLoop::~EventLoop() = default;
 
 void EventLoop::run() {
+  is_scheduled_as_usual_ = ::sched_getscheduler(0) == SCHED_OTHER;
   const auto guard = asio::make_work_guard(*context_);
   context_->run();
 }
@@ -48,9 +49,10 @@ void EventLoop::stop() { context_->stop(); }
 void EventLoop::post(std::function<void()> work) { asio::post(*context_, std::move(work)); }
 
 void EventLoop::give_way(MonotonicNs now_ns) {
+  if (!is_scheduled_as_usual_) return;
   const bool already = gives_way_until_ns_ != 0;
   gives_way_until_ns_ = now_ns + kGivesWayNs;
-  if (already || alarms_ == Alarms::kByHand) return;
+  if (already) return;
   set_scheduling_policy(SCHED_BATCH);
   way_alarm_->set(gives_way_until_ns_);
 }

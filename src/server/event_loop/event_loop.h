@@ -35,7 +35,8 @@ class EventLoop {
   /// Runs `work` on the loop, later. Any thread.
   void post(std::function<void()> work);
   /// For the next second a worker that has this core keeps it when something comes in. For floods: each
-  /// request that comes would else interrupt the worker, to be refused.
+  /// request that comes would else interrupt the worker, to be refused. Does nothing where somebody chose
+  /// another scheduling policy for the server.
   void give_way(MonotonicNs now_ns);
   /// Rings what is due, then runs what was posted, until nothing is left. Only with Alarms::kByHand.
   void turn(MonotonicNs now_ns);
@@ -47,6 +48,7 @@ class EventLoop {
   std::unique_ptr<boost::asio::io_context> context_;
   void stop_giving_way();
   MonotonicNs gives_way_until_ns_ = 0;  ///< 0: it does not
+  bool is_scheduled_as_usual_ = false;  ///< and runs at all
   std::vector<Alarm*> by_hand_;
   std::unique_ptr<Alarm> way_alarm_;
 };

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -44,6 +45,23 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return list;
 }
 
+struct Scheduling {
+  int policy = SCHED_OTHER;
+  sched_param parameters{};
+};
+
+/// As the server was started: the event loop changes its own while it refuses a flood, and a zygote that is
+/// started meanwhile would hand that on to all its workers.
+const Scheduling& scheduling_of_server() {
+  static const Scheduling first = [] {
+    Scheduling now;
+    now.policy = ::sched_getscheduler(0);
+    ::sched_getparam(0, &now.parameters);
+    return now;
+  }();
+  return first;
+}
+
 class SpawnSettings {
  public:
   explicit SpawnSettings(int control) {
@@ -54,8 +72,11 @@ class SpawnSettings {
     // A group of its own: Ctrl-C at the terminal reaches the server, which then decides about its workers. No
     // session of its own: Linux shares the cores between sessions first, and a worker's low priority would
     // not count beside the server.
-    ::posix_spawnattr_setflags(&attributes_,
-                               POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                                 POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSCHEDULER);
+    const Scheduling& scheduling = scheduling_of_server();
+    ::posix_spawnattr_setschedpolicy(&attributes_, scheduling.policy);
+    ::posix_spawnattr_setschedparam(&attributes_, &scheduling.parameters);
     sigset_t none;
     sigset_t all;
     sigemptyset(&none);
