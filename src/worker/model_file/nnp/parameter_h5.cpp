@@ -1,10 +1,12 @@
 #include "worker/model_file/nnp/parameter_h5.h"
 
 #include <hdf5.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -18,6 +20,9 @@ namespace {
 constexpr std::size_t kDepthCount = 32;
 /// What deflate can reach at best; the other filters that are allowed don't shrink.
 constexpr std::uint64_t kDeflateRatio = 1'040;
+/// Of one dataset. HDF5 keeps some kilobytes for each chunk while it reads.
+constexpr std::uint64_t kChunksCount = std::uint64_t{1} << 16;
+constexpr std::uint64_t kChecksumBytes = 4;
 
 /// Owner of an HDF5 handle.
 class Handle {
@@ -73,6 +78,29 @@ herr_t collect_link(hid_t, const char* name, const H5L_info_t* information, void
   return 0;
 }
 
+/// How large a zlib stream becomes; nothing where it is damaged, cut off, or larger than `limit_bytes`. What
+/// it becomes is not kept.
+std::optional<std::uint64_t> inflated_size(ByteView packed, std::uint64_t limit_bytes) {
+  z_stream stream{};
+  if (inflateInit(&stream) != Z_OK) return std::nullopt;
+  std::array<Bytef, std::size_t{1} << 15> scratch;
+  stream.next_in = const_cast<Bytef*>(packed.data());  // the library's interface has no const
+  std::uint64_t left_bytes = packed.size(), size_bytes = 0;
+  int status = Z_OK;
+  while (status == Z_OK && size_bytes <= limit_bytes) {
+    if (stream.avail_in == 0) {
+      stream.avail_in = static_cast<uInt>(std::min<std::uint64_t>(left_bytes, limits::kMiB));
+      left_bytes -= stream.avail_in;
+    }
+    stream.next_out = scratch.data();
+    stream.avail_out = static_cast<uInt>(scratch.size());
+    status = inflate(&stream, Z_NO_FLUSH);
+    size_bytes += scratch.size() - stream.avail_out;
+  }
+  inflateEnd(&stream);
+  return status == Z_STREAM_END && size_bytes <= limit_bytes ? std::optional(size_bytes) : std::nullopt;
+}
+
 class Reader {
  public:
   Reader(std::string member, std::size_t image_bytes, ParameterTable& table)
@@ -102,7 +130,8 @@ class Reader {
   }
 
  private:
-  Status refuse(const std::string& why) const { return invalid(label_ + " " + why); }
+  Error refusal(const std::string& why) const { return invalid(label_ + " " + why); }
+  Status refuse(const std::string& why) const { return refusal(why); }
   Status damaged() const { return make_error(Code::kCorrupt, label_ + " is damaged or cut off"); }
 
   Status enter_group(hid_t group, const std::string& name, std::size_t depth) {
@@ -118,8 +147,10 @@ class Reader {
     ASSIGN_OR_RETURN(const std::size_t value_bytes, value_size(dataset, owner));
     ASSIGN_OR_RETURN(Shape shape, shape_of(dataset, owner));
     ASSIGN_OR_RETURN(const std::int64_t count, ParameterTable::count_of(shape, owner));
-    TRY(check_storage(dataset, owner, static_cast<std::uint64_t>(count) * value_bytes));
+    ASSIGN_OR_RETURN(const Storage storage,
+                     storage_of(dataset, owner, static_cast<std::uint64_t>(count) * value_bytes));
     if (!table_.wants(name)) return table_.add(name, std::move(shape), nullptr);
+    if (storage.is_chunked) TRY(check_chunks(dataset, storage, owner, shape, value_bytes));
     auto values = std::make_shared<std::vector<float>>(static_cast<std::size_t>(count));
     if (H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values->data()) < 0)
       return damaged();
@@ -158,55 +189,118 @@ class Reader {
     return shape;
   }
 
+  struct Storage {
+    bool is_chunked = false;
+    std::vector<hsize_t> chunk;         ///< lengths
+    std::vector<H5Z_filter_t> filters;  ///< in the order in which they were applied
+  };
+
   /// The values must lie in the image: no external file, no other dataset, no unknown filter, no empty
   /// promise.
-  Status check_storage(hid_t dataset, const std::string& owner, std::uint64_t values_bytes) const {
+  Result<Storage> storage_of(hid_t dataset, const std::string& owner, std::uint64_t values_bytes) const {
     const Handle creation(H5Dget_create_plist(dataset), H5Pclose);
-    if (!creation.valid()) return damaged();
+    if (!creation.valid()) return damaged_error();
     const H5D_layout_t layout = H5Pget_layout(creation.get());
-    if (layout != H5D_CONTIGUOUS && layout != H5D_CHUNKED && layout != H5D_COMPACT) {
-      return refuse("stores " + owner + " in an unusual way");
-    }
-    if (H5Pget_external_count(creation.get()) != 0) return refuse("stores " + owner + " in another file");
-    bool deflated = false;
-    const int filters_count = H5Pget_nfilters(creation.get());
+    if (layout != H5D_CONTIGUOUS && layout != H5D_CHUNKED && layout != H5D_COMPACT)
+      return refusal("stores " + owner + " in an unusual way");
+    if (H5Pget_external_count(creation.get()) != 0) return refusal("stores " + owner + " in another file");
+    Storage storage{.is_chunked = layout == H5D_CHUNKED};
+    ASSIGN_OR_RETURN(storage.filters, filters_of(creation.get(), owner));
+    const bool deflated = std::count(storage.filters.begin(), storage.filters.end(), H5Z_FILTER_DEFLATE) > 0;
+    const std::uint64_t stored_bytes = H5Dget_storage_size(dataset);
+    const std::uint64_t possible_bytes = deflated ? stored_bytes * kDeflateRatio : stored_bytes;
+    if (stored_bytes > image_bytes_ || possible_bytes < values_bytes)
+      return make_error(Code::kCorrupt, label_ + " does not hold all values of " + owner);
+    if (!storage.is_chunked) return storage;
+    unsigned options = 0;
+    storage.chunk.resize(limits::kRankCount);
+    const int rank = H5Pget_chunk(creation.get(), static_cast<int>(limits::kRankCount), storage.chunk.data());
+    if (rank < 1 || rank > static_cast<int>(limits::kRankCount)) return damaged_error();
+    storage.chunk.resize(static_cast<std::size_t>(rank));
+    if (H5Pget_chunk_opts(creation.get(), &options) < 0) return damaged_error();
+    if (options != 0) return refusal("stores " + owner + " in an unusual way");
+    return storage;
+  }
+
+  Result<std::vector<H5Z_filter_t>> filters_of(hid_t creation, const std::string& owner) const {
+    std::vector<H5Z_filter_t> filters;
+    const int filters_count = H5Pget_nfilters(creation);
     for (int i = 0; i < filters_count; ++i) {
       unsigned flags = 0, configuration = 0;
       std::size_t options_count = 0;
-      const H5Z_filter_t filter = H5Pget_filter2(creation.get(), static_cast<unsigned>(i), &flags,
-                                                 &options_count, nullptr, 0, nullptr, &configuration);
-      if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32) {
-        return refuse("compresses " + owner + " by an unusual method");
+      std::array<char, 64> name{};
+      const H5Z_filter_t filter = H5Pget_filter2(creation, static_cast<unsigned>(i), &flags, &options_count,
+                                                 nullptr, name.size() - 1, name.data(), &configuration);
+      const bool is_usual =
+          filter == H5Z_FILTER_DEFLATE || filter == H5Z_FILTER_SHUFFLE || filter == H5Z_FILTER_FLETCHER32;
+      if (!is_usual || std::count(filters.begin(), filters.end(), filter) > 0) {
+        return refusal("compresses " + owner + " by an unusual method: filter " + std::to_string(filter) +
+                       " " + quoted_name(name.data()) + (is_usual ? ", twice" : ""));
       }
-      deflated |= filter == H5Z_FILTER_DEFLATE;
+      filters.push_back(filter);
     }
-    const std::uint64_t stored_bytes = H5Dget_storage_size(dataset);
-    const std::uint64_t possible_bytes = deflated ? stored_bytes * kDeflateRatio : stored_bytes;
-    if (stored_bytes > image_bytes_ || possible_bytes < values_bytes) {
-      return make_error(Code::kCorrupt, label_ + " does not hold all values of " + owner);
-    }
-    return layout == H5D_CHUNKED ? check_chunks(creation.get(), owner, values_bytes, stored_bytes) : Ok{};
+    return filters;
   }
 
-  /// HDF5 unpacks a chunk whole, whatever of it is asked for and however much it becomes: a chunk is as large
-  /// as the values at most, and what is stored no larger than what packing can make of them.
-  Status check_chunks(hid_t creation, const std::string& owner, std::uint64_t values_bytes,
-                      std::uint64_t stored_bytes) const {
-    std::array<hsize_t, limits::kRankCount> lengths{};
-    const int rank = H5Pget_chunk(creation, static_cast<int>(lengths.size()), lengths.data());
-    if (rank < 1 || rank > static_cast<int>(lengths.size())) return damaged();
+  /// HDF5 unpacks a chunk whole, whatever of it is asked for and however much it becomes. So each is unpacked
+  /// here first, without keeping what comes out: it must become what a chunk holds, to the byte.
+  Status check_chunks(hid_t dataset, const Storage& storage, const std::string& owner, const Shape& shape,
+                      std::size_t value_bytes) const {
+    const std::vector<hsize_t>& chunk = storage.chunk;
+    if (chunk.size() != shape.size()) return damaged();
+    std::uint64_t values_bytes = value_bytes, chunk_bytes = value_bytes, count = 1;
+    for (const std::int64_t length : shape) values_bytes *= static_cast<std::uint64_t>(length);
     const std::uint64_t largest_bytes = std::max<std::uint64_t>(values_bytes, limits::kMiB);
-    std::uint64_t count = 1;
-    for (int axis = 0; axis < rank; ++axis) {
-      const hsize_t length = lengths[static_cast<std::size_t>(axis)];
-      if (length < 1 || length > largest_bytes / count)
+    for (std::size_t axis = 0; axis < chunk.size(); ++axis) {
+      if (chunk[axis] < 1 || chunk[axis] > largest_bytes / chunk_bytes)
         return refuse("stores " + owner + " in chunks that are larger than it is");
-      count *= length;
+      chunk_bytes *= chunk[axis];
+      count *= (static_cast<hsize_t>(shape[axis]) + chunk[axis] - 1) / chunk[axis];
     }
-    constexpr std::uint64_t kPackingShare = 8;  // what grows when it is packed grows by far less
-    if (stored_bytes / kPackingShare > largest_bytes)
-      return refuse("stores " + owner + " in more bytes than it can have");
+    if (count > kChunksCount) return refuse("stores " + owner + " in too many chunks");
+    std::vector<hsize_t> offset(chunk.size());
+    for (std::uint64_t i = 0; i < count; ++i) {
+      TRY(check_chunk(dataset, storage, owner, offset, chunk_bytes));
+      for (std::size_t axis = chunk.size(); axis-- > 0;) {
+        offset[axis] += chunk[axis];
+        if (offset[axis] < static_cast<hsize_t>(shape[axis])) break;
+        offset[axis] = 0;
+      }
+    }
     return Ok{};
+  }
+
+  Status check_chunk(hid_t dataset, const Storage& storage, const std::string& owner,
+                     const std::vector<hsize_t>& offset, std::uint64_t chunk_bytes) const {
+    hsize_t stored_bytes = 0;
+    if (H5Dget_chunk_storage_size(dataset, offset.data(), &stored_bytes) < 0) return damaged();
+    if (stored_bytes == 0) return Ok{};          // never written: HDF5 fills it in
+    constexpr std::uint64_t kSlackBytes = 1024;  // what can't be packed grows by far less
+    if (stored_bytes > 2 * chunk_bytes + kSlackBytes || stored_bytes > image_bytes_)
+      return refuse("stores " + owner + " in more bytes than it can have");
+    Bytes stored(stored_bytes);
+    std::uint32_t skipped_filters = 0;
+    if (H5Dread_chunk(dataset, H5P_DEFAULT, offset.data(), &skipped_filters, stored.data()) < 0)
+      return damaged();
+    std::uint64_t size_bytes = stored.size();
+    for (std::size_t i = storage.filters.size(); i-- > 0;) {
+      if ((skipped_filters >> i & 1U) != 0) continue;
+      if (storage.filters[i] == H5Z_FILTER_FLETCHER32) {
+        if (size_bytes < kChecksumBytes) return damaged();
+        size_bytes -= kChecksumBytes;
+      } else if (storage.filters[i] == H5Z_FILTER_DEFLATE) {
+        // Before it come at most a checksum, which is cut off behind the stream, and a shuffle.
+        const auto inflated = inflated_size(ByteView(stored).first(size_bytes), chunk_bytes + kChecksumBytes);
+        if (!inflated) return wrong_chunk(owner);
+        size_bytes = *inflated;
+      }
+    }
+    return size_bytes == chunk_bytes ? Status(Ok{}) : wrong_chunk(owner);
+  }
+
+  Status wrong_chunk(const std::string& owner) const {
+    return make_error(Code::kCorrupt,
+                      label_ + " has a chunk of " + owner + " that does not unpack to what a chunk holds");
   }
 
   Error damaged_error() const { return make_error(Code::kCorrupt, label_ + " is damaged or cut off"); }

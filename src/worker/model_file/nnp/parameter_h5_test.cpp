@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <zlib.h>
 
+#include <array>
 #include <functional>
 
 #include "base/limits.h"
@@ -116,21 +117,58 @@ TEST(ParameterH5, HugeDimensionsAreRefused) {
                })).ok());
 }
 
-TEST(ParameterH5, ChunksThatUnpackToMoreThanTheValuesAreRefused) {
-  // 12 numbers in a chunk that is 256 MiB large once it is unpacked: a file of 256 KiB.
-  constexpr std::size_t kChunkBytes = std::size_t{256} << 20;
-  const std::string packed = packed_zeros(256);
-  const Bytes file = made([&](hid_t target) {
-    const hsize_t shape = 12, unlimited = H5S_UNLIMITED, chunk = kChunkBytes / sizeof(float), offset = 0;
+/// 12 numbers in the chunks of `creation`, of which the first is stored as `packed`.
+Bytes file_of_one_chunk(hid_t creation, const std::string& packed) {
+  return made([&](hid_t target) {
+    const hsize_t shape = 12, unlimited = H5S_UNLIMITED, offset = 0;
     const hid_t space = H5Screate_simple(1, &shape, &unlimited);
-    const hid_t values =
-        H5Dcreate2(target, "W", H5T_IEEE_F32LE, space, H5P_DEFAULT, deflated_chunks({chunk}), H5P_DEFAULT);
+    const hid_t values = H5Dcreate2(target, "W", H5T_IEEE_F32LE, space, H5P_DEFAULT, creation, H5P_DEFAULT);
     ASSERT_GE(H5Dwrite_chunk(values, H5P_DEFAULT, 0, &offset, packed.size(), packed.data()), 0);
     H5Dclose(values);
     H5Sclose(space);
   });
+}
+
+TEST(ParameterH5, ChunksThatUnpackToMoreThanTheValuesAreRefused) {
+  // 12 numbers in a chunk that is 256 MiB large once it is unpacked: a file of 256 KiB.
+  constexpr std::size_t kChunkBytes = std::size_t{256} << 20;
+  const Bytes file = file_of_one_chunk(deflated_chunks({kChunkBytes / sizeof(float)}), packed_zeros(256));
   ASSERT_LT(file.size(), std::size_t{1} << 20);
   EXPECT_THAT(refusal(file), HasSubstr("stores parameter 'W' in chunks that are larger than it is"));
+}
+
+TEST(ParameterH5, ChunksThatUnpackToMoreThanTheySayAreRefused) {
+  // 256 MiB once they are unpacked, and the chunks say that they are small.
+  EXPECT_THAT(refusal(file_of_one_chunk(deflated_chunks({64}), packed_zeros(256))),
+              HasSubstr("stores parameter 'W' in more bytes than it can have"));
+  constexpr hsize_t kChunkFloats = 1 << 17;  // 512 KiB: more than is stored
+  EXPECT_THAT(refusal(file_of_one_chunk(deflated_chunks({kChunkFloats}), packed_zeros(256))),
+              HasSubstr("has a chunk of parameter 'W' that does not unpack to what a chunk holds"));
+}
+
+TEST(ParameterH5, ChunksThatUnpackToLessThanTheySayAreRefused) {
+  // HDF5 would read behind what it unpacked.
+  const std::string nothing("\x78\x9c\x03\x00\x00\x00\x00\x01", 8);
+  EXPECT_THAT(refusal(file_of_one_chunk(deflated_chunks({12}), nothing)),
+              HasSubstr("has a chunk of parameter 'W' that does not unpack to what a chunk holds"));
+}
+
+TEST(ParameterH5, AStreamInAStreamIsRefused) {
+  const hid_t creation = deflated_chunks({12});
+  H5Pset_deflate(creation, 9);
+  EXPECT_THAT(refusal(file_of_one_chunk(creation, packed_zeros(1))),
+              HasSubstr("compresses parameter 'W' by an unusual method: filter 1 'deflate', twice"));
+}
+
+TEST(ParameterH5, AMultitudeOfChunksIsRefused) {
+  EXPECT_THAT(refusal(made([](hid_t target) {
+                const hid_t values = dataset(target, {1 << 18}, deflated_chunks({2}));
+                const std::string packed(12, '\0');
+                for (hsize_t offset = 0; offset < 2048; offset += 2)
+                  ASSERT_GE(H5Dwrite_chunk(values, H5P_DEFAULT, 0, &offset, packed.size(), packed.data()), 0);
+                H5Dclose(values);
+              })),
+              HasSubstr("stores parameter 'W' in too many chunks"));
 }
 
 TEST(ParameterH5, MoreBytesThanTheValuesCanHaveAreRefused) {
@@ -146,16 +184,31 @@ TEST(ParameterH5, MoreBytesThanTheValuesCanHaveAreRefused) {
 }
 
 TEST(ParameterH5, PackedValuesThatAreTrueAreRead) {
-  ParameterTable table({"W"});
-  const Bytes file = made([](hid_t target) {
-    const std::vector<float> numbers(1000, 0.5F);
-    const hid_t values = dataset(target, {10, 100}, deflated_chunks({3, 40}));
-    H5Dwrite(values, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers.data());
-    H5Dclose(values);
-  });
-  const Status status = read_parameter_h5(file, "parameter.h5", table);
-  ASSERT_TRUE(status.ok()) << status.error().text;
-  EXPECT_EQ(table.take().at("W").values->back(), 0.5F);
+  // As the usual tools write them: packed, shuffled, with checksums before or behind the packing, or none.
+  const std::vector<std::function<void(hid_t)>> kinds = {
+      [](hid_t) {}, [](hid_t creation) { H5Pset_deflate(creation, 9); },
+      [](hid_t creation) { H5Pset_shuffle(creation), H5Pset_deflate(creation, 4); },
+      [](hid_t creation) { H5Pset_fletcher32(creation), H5Pset_deflate(creation, 4); },
+      [](hid_t creation) {
+        H5Pset_shuffle(creation), H5Pset_deflate(creation, 4), H5Pset_fletcher32(creation);
+      }};
+  for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+    std::vector<double> numbers(1000);
+    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<double>(i) / 8;
+    ParameterTable table({"W"});
+    const Bytes file = made([&](hid_t target) {
+      const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+      const std::array<hsize_t, 2> chunk = {3, 40};
+      H5Pset_chunk(creation, 2, chunk.data());
+      kinds[kind](creation);
+      const hid_t values = dataset(target, {10, 100}, creation, H5T_IEEE_F64BE);
+      H5Dwrite(values, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers.data());
+      H5Dclose(values);
+    });
+    const Status status = read_parameter_h5(file, "parameter.h5", table);
+    ASSERT_TRUE(status.ok()) << kind << ": " << status.error().text;
+    EXPECT_EQ(*table.take().at("W").values, std::vector<float>(numbers.begin(), numbers.end())) << kind;
+  }
 }
 
 TEST(ParameterH5, NothingOutsideTheFileIsRead) {
@@ -231,7 +284,7 @@ TEST(ParameterH5, UnusualFiltersAreRefused) {
                 H5Pset_nbit(creation);
                 H5Dclose(dataset(target, {12}, creation));
               })),
-              HasSubstr("compresses parameter 'W' by an unusual method"));
+              HasSubstr("compresses parameter 'W' by an unusual method: filter 5 'nbit'"));
 }
 
 TEST(ParameterH5, ManyAttributesCostLittle) {
