@@ -61,7 +61,8 @@ InstanceState describe_instances(const InstanceView& view, MonotonicNs now_ns) {
   if (view.failures_count >= kRestartsCount) return InstanceState::kFailed;
   if (view.building_count > 0) return InstanceState::kBuilding;
   if (view.loading_count > 0) return InstanceState::kProvisioning;
-  if (view.failures_count > 0 || now_ns < view.retry_at_ns) return InstanceState::kRetrying;
+  if (view.failures_count > 0 || view.waits_for_room || now_ns < view.retry_at_ns)
+    return InstanceState::kRetrying;
   return InstanceState::kSubmitted;
 }
 

@@ -36,6 +36,7 @@ struct InstanceView {
   int outdated_count = 0;  ///< that serve an older version
   int draining_count = 0;
   int failures_count = 0;       ///< in a row
+  bool waits_for_room = false;  ///< the memory budget has none for what is missing
   MonotonicNs retry_at_ns = 0;  ///< after a failure
 };
 

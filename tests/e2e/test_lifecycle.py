@@ -143,8 +143,8 @@ def test_an_instance_that_the_memory_budget_has_no_room_for_says_so(start_server
     api = server.publish(samples / "iris.nnp", "--type", "dedicated")
     shown = server.cli("show", api["id"], "--json")
     assert shown["state"] == "retrying"
-    assert re.fullmatch(r"it needs \d+ MiB, and of the memory budget of 1 MiB only 1 MiB are free: .*",
-                        shown["state_reason"]), shown
+    assert re.fullmatch(r"it needs \d+ MiB, which is more than the whole memory budget of 1 MiB: "
+                        r"raise --memory-budget", shown["state_reason"]), shown
     assert ask(server, api) == 503
 
 

@@ -50,6 +50,7 @@ using CallQueue = HookList<Call, QueueTag>;
 
 struct TokenRingTag;
 struct StartRingTag;
+struct RoomRingTag;
 struct ActiveTag;
 
 /// A version that is tried before it serves. Its workers take no calls until the catalog names the version.
@@ -66,6 +67,7 @@ struct VersionTrial {
 
 struct ApiState : AutoHook<TokenRingTag>,
                   AutoHook<StartRingTag>,
+                  AutoHook<RoomRingTag>,
                   AutoHook<ActiveTag>,
                   std::enable_shared_from_this<ApiState> {
   // Catalog.
@@ -90,12 +92,14 @@ struct ApiState : AutoHook<TokenRingTag>,
   MonotonicNs token_wait_ns = 0;  ///< since when it waits for a token, while it is in the ring
   std::vector<std::shared_ptr<Worker>> workers;
   std::unique_ptr<VersionTrial> trial;
-  std::int64_t charge_bytes = 0;  ///< what a worker of the current version is expected to take; 0: not known
-  std::string charge_hash;        ///< the package that charge_bytes was measured on
-  std::int64_t start_ns = 0;      ///< what the last start took
-  int failures_count = 0;         ///< starts that failed, or workers lost, in a row
-  int no_room_count = 0;          ///< starts in a row that the memory budget had no room for
-  MonotonicNs retry_at_ns = 0;
+  std::int64_t charge_bytes = 0;     ///< the most that a worker of the current version took; 0: not known
+  std::string charge_hash;           ///< the package that charge_bytes was measured on
+  std::int64_t start_ns = 0;         ///< what the last start took
+  int failures_count = 0;            ///< starts that failed, or workers lost, in a row
+  int no_room_count = 0;             ///< looks in a row that found no room in the memory budget
+  int owed_restarts_count = 0;       ///< instances that ran and were lost: they come back whatever is free
+  MonotonicNs retry_at_ns = 0;       ///< after a failure
+  MonotonicNs room_retry_at_ns = 0;  ///< when to look for room again, where nothing says before that it came
   std::string failure_reason;
   RunPlan run;  ///< what the schedule says
 

@@ -93,7 +93,8 @@ class Dispatch {
   void launch(Worker& worker, Package package);
   void start_failed(ApiState& api, const std::string& reason);
   bool make_room(std::int64_t needed_bytes);
-  std::int64_t expected_charge(const ApiState& api) const;
+  static std::int64_t expected_charge(const ApiState& api);
+  std::int64_t first_charge(const ApiState& api) const;
   void charge(Worker& worker, std::int64_t bytes);
   void go_idle(Worker& worker);
   void drain(Worker& worker);
@@ -108,9 +109,15 @@ class Dispatch {
 
   // Instances (dispatch_dedicated.cpp).
   void tend_dedicated(ApiState& api);
+  static std::int64_t dedicated_bytes(const ApiState& api);
   bool has_room_for(const ApiState& api) const;
   std::int64_t claimable_bytes() const;
+  std::string no_room_reason(const ApiState& api) const;
   void wait_for_room(ApiState& api);
+  void stop_waiting_for_room(ApiState& api);
+  void serve_room_ring();
+  bool keeps_room_free() const;
+  void start_missing(ApiState& api, const InstanceView& view, int missing_count);
   void drain_least_busy(ApiState& api);
   InstanceView view_of(const ApiState& api) const;
   bool is_wanted(const ApiState& api) const;
@@ -146,12 +153,14 @@ class Dispatch {
   int tokens_used_count_ = 0;
   HookList<ApiState, TokenRingTag> token_ring_;
   HookList<ApiState, StartRingTag> start_ring_;
-  HookList<ApiState, ActiveTag> active_;  ///< with calls, or with a time to look again
-  HookList<Worker, IdleTag> idle_;        ///< per request, least recently used first
+  HookList<ApiState, RoomRingTag> room_ring_;  ///< dedicated ones that the budget has no room for
+  HookList<ApiState, ActiveTag> active_;       ///< with calls, or with a time to look again
+  HookList<Worker, IdleTag> idle_;             ///< per request, least recently used first
   std::vector<std::shared_ptr<Worker>> graveyard_;
   std::size_t workers_count_ = 0;
   std::size_t starting_count_ = 0;
   std::int64_t charged_bytes_ = 0;
+  std::int64_t dedicated_charged_bytes_ = 0;  ///< of these, what instances of dedicated APIs take
   std::unordered_map<std::string, std::weak_ptr<const UniqueFd>> packages_;
   bool stopped_ = false;
 };

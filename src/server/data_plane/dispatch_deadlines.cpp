@@ -31,7 +31,8 @@ void Dispatch::tick() {
   for (ApiState& api : active_) apis.push_back(&api);
   for (ApiState* api : apis) {
     next = earlier(next, tick_api(*api, now));
-    const bool is_quiet = api->under_way_count() == 0 && api->retry_at_ns <= now && api->trial == nullptr;
+    const bool is_quiet = api->under_way_count() == 0 && api->retry_at_ns <= now &&
+                          api->room_retry_at_ns <= now && api->trial == nullptr;
     if (is_quiet && api->AutoHook<ActiveTag>::is_linked()) api->AutoHook<ActiveTag>::unlink();
   }
   retry_starts();
@@ -43,13 +44,15 @@ MonotonicNs Dispatch::tick_api(ApiState& api, MonotonicNs now) {
   MonotonicNs next = api.waiting.empty() ? 0 : api.waiting.front().deadline_ns;
   for (const auto& worker : std::vector<std::shared_ptr<Worker>>(api.workers))
     next = earlier(next, watch_held(*worker, now));
-  if (api.retry_at_ns != 0 && api.retry_at_ns <= now) {
-    api.retry_at_ns = 0;
+  const bool may_retry = api.retry_at_ns != 0 && api.retry_at_ns <= now;
+  if (may_retry) api.retry_at_ns = 0;
+  if (may_retry || (api.room_retry_at_ns != 0 && api.room_retry_at_ns <= now)) {
     tend(api);
     serve(api);
   }
   next = earlier(next, watch_token(api, now));
-  return earlier(earlier(next, api.retry_at_ns), watch_trial(api, now));
+  next = earlier(next, earlier(api.retry_at_ns, api.room_retry_at_ns));
+  return earlier(next, watch_trial(api, now));
 }
 
 /// Who has waited long enough for a token may do without one.

@@ -12,7 +12,7 @@ bool Dispatch::is_wanted(const ApiState& api) const {
 
 void Dispatch::forget_failures(ApiState& api) {
   api.failures_count = api.no_room_count = 0;
-  api.retry_at_ns = 0;
+  api.retry_at_ns = api.room_retry_at_ns = 0;
 }
 
 /// Free memory of the budget, and what workers take that nobody uses.
@@ -22,25 +22,81 @@ std::int64_t Dispatch::claimable_bytes() const {
   return std::max<std::int64_t>(bytes, 0);
 }
 
-bool Dispatch::has_room_for(const ApiState& api) const { return expected_charge(api) <= claimable_bytes(); }
+/// What the import foresaw, whatever a large request took of it once: else such a request would be the
+/// model's last one.
+std::int64_t Dispatch::dedicated_bytes(const ApiState& api) {
+  return api.api->memory_bytes > 0 ? api.api->memory_bytes : kWorkerBaseBytes;
+}
+
+bool Dispatch::has_room_for(const ApiState& api) const { return dedicated_bytes(api) <= claimable_bytes(); }
+
+std::string Dispatch::no_room_reason(const ApiState& api) const {
+  constexpr auto kMiB = static_cast<std::int64_t>(limits::kMiB);
+  const std::string needs = "it needs " + std::to_string((dedicated_bytes(api) + kMiB - 1) / kMiB) + " MiB, ";
+  const std::string budget =
+      "memory budget of " + std::to_string(options_.memory_budget_bytes / kMiB) + " MiB";
+  if (dedicated_bytes(api) > options_.memory_budget_bytes)
+    return needs + "which is more than the whole " + budget + ": raise --memory-budget";
+  std::int64_t own_bytes = 0;
+  for (const auto& worker : api.workers) own_bytes += worker->charged_bytes;
+  const std::string else_helps = dedicated_charged_bytes_ > own_bytes ? "switch another dedicated API off"
+                                 : own_bytes > 0                      ? "run fewer instances of this one"
+                                                 : "wait until running requests give memory back";
+  return needs + "and of the " + budget + " only " + std::to_string(claimable_bytes() / kMiB) +
+         " MiB are free: raise --memory-budget, or " + else_helps;
+}
 
 /// No failure of the model's: it is tried again for as long as it is wanted, and nothing is evicted for it
 /// in vain.
 void Dispatch::wait_for_room(ApiState& api) {
   constexpr std::int64_t kLongestMs = 15'000;
-  constexpr auto kMiB = static_cast<std::int64_t>(limits::kMiB);
-  const std::int64_t delay_ms =
-      std::clamp<std::int64_t>(restart_delay_ms(++api.no_room_count), 1'000, kLongestMs);
-  api.failure_reason = "it needs " + std::to_string((expected_charge(api) + kMiB - 1) / kMiB) +
-                       " MiB, and of the memory budget of " +
-                       std::to_string(options_.memory_budget_bytes / kMiB) + " MiB only " +
-                       std::to_string(claimable_bytes() / kMiB) +
-                       " MiB are free: raise --memory-budget, or switch another dedicated API off";
-  if (api.no_room_count == 1)
+  api.failure_reason = no_room_reason(api);
+  if (!api.AutoHook<RoomRingTag>::is_linked()) {
+    room_ring_.push_back(api);
     log(LogLevel::kWarning, "instance.no_room", {{"api", api.api->id}, {"reason", api.failure_reason}});
-  api.retry_at_ns = now_ns() + delay_ms * 1'000'000;
+  }
   if (!api.AutoHook<ActiveTag>::is_linked()) active_.push_back(api);
-  wake_at(api.retry_at_ns);
+  if (api.room_retry_at_ns <= now_ns()) {
+    const std::int64_t delay_ms =
+        std::clamp<std::int64_t>(restart_delay_ms(++api.no_room_count), 1'000, kLongestMs);
+    api.room_retry_at_ns = now_ns() + delay_ms * 1'000'000;
+  }
+  wake_at(api.room_retry_at_ns);
+}
+
+void Dispatch::stop_waiting_for_room(ApiState& api) {
+  api.no_room_count = 0;
+  api.room_retry_at_ns = 0;
+  if (!api.AutoHook<RoomRingTag>::is_linked()) return;
+  api.AutoHook<RoomRingTag>::unlink();
+  wake_at(now_ns());  // for what was held back beside it
+}
+
+/// Memory that came back goes to these before it goes to further workers of per-request APIs.
+void Dispatch::serve_room_ring() {
+  std::vector<ApiState*> apis;
+  for (ApiState& api : room_ring_) apis.push_back(&api);
+  for (ApiState* api : apis)
+    if (has_room_for(*api)) tend_dedicated(*api);
+}
+
+/// Whether somebody waits for memory that workers of per-request APIs have or could take.
+bool Dispatch::keeps_room_free() const {
+  return std::any_of(room_ring_.begin(), room_ring_.end(), [this](const ApiState& api) {
+    return dedicated_bytes(api) <= options_.memory_budget_bytes - dedicated_charged_bytes_;
+  });
+}
+
+void Dispatch::start_missing(ApiState& api, const InstanceView& view, int missing_count) {
+  for (int i = 0; i < missing_count; ++i) {
+    // One that takes the place of an old one may pass the budget until that one is gone: else it never would.
+    // One that ran has its place.
+    const bool has_place = view.outdated_count > 0 || api.owed_restarts_count > 0;
+    if (!has_place && !has_room_for(api)) return wait_for_room(api);
+    static_cast<void>(make_room(dedicated_bytes(api)));
+    start_worker(api);
+  }
+  stop_waiting_for_room(api);
 }
 
 void Dispatch::tend_dedicated(ApiState& api) {
@@ -51,16 +107,9 @@ void Dispatch::tend_dedicated(ApiState& api) {
     for (const auto& worker : std::vector<std::shared_ptr<Worker>>(api.workers)) drain(*worker);
   if (plan.drain_outdated) drain_outdated(api);
   for (int i = 0; i < plan.drain_count; ++i) drain_least_busy(api);
-  for (int i = 0; i < plan.start_count; ++i) {
-    // One that takes the place of an old one may pass the budget until that one is gone: else it never would.
-    if (view.outdated_count == 0 && !has_room_for(api)) {
-      wait_for_room(api);
-      break;
-    }
-    static_cast<void>(make_room(expected_charge(api)));
-    api.no_room_count = 0;
-    start_worker(api);
-  }
+  // None is missing, or they were given up.
+  if (plan.start_count == 0 && plan.look_again_ns == 0) api.owed_restarts_count = 0;
+  start_missing(api, view, plan.start_count);
   if (plan.look_again_ns != 0) {
     if (!api.AutoHook<ActiveTag>::is_linked()) active_.push_back(api);
     wake_at(plan.look_again_ns);
@@ -98,6 +147,7 @@ InstanceView Dispatch::view_of(const ApiState& api) const {
   view.owes_calls = !api.waiting.empty();
   view.wanted_count = workers_limit(api);
   view.failures_count = api.failures_count;
+  view.waits_for_room = api.AutoHook<RoomRingTag>::is_linked();
   view.retry_at_ns = api.retry_at_ns;
   for (const auto& worker : api.workers) {
     const bool is_old = worker->is_outdated();
@@ -144,7 +194,7 @@ std::optional<Refused> Dispatch::refusal_of(const ApiState& api, MonotonicNs now
         static_cast<std::int32_t>(std::clamp<std::int64_t>(wait_us / 1'000'000 + 1, 1, kMostS));
     return refused;
   }
-  const std::int64_t retry_in_ns = api.retry_at_ns - now;
+  const std::int64_t retry_in_ns = std::max(api.retry_at_ns, api.room_retry_at_ns) - now;
   refused.retry_after_s = retry_in_ns > 0 ? static_cast<std::int32_t>(retry_in_ns / 1'000'000'000 + 1) : 1;
   if (api.is_dedicated()) {
     refused.state = describe_instances(view_of(api), now);

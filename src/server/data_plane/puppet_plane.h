@@ -40,6 +40,7 @@ class Puppet final : public Instance {
     is_ready = true;
     listener_.on_ready({1'000'000, private_bytes, false});
   }
+  void grow_to(std::int64_t private_bytes) { listener_.on_memory(private_bytes); }
   void answer() {
     const auto [id, body] = held.front();
     held.erase(held.begin());

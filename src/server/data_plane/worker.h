@@ -8,6 +8,9 @@ namespace noren::server {
 class Dispatch;
 struct IdleTag;
 
+/// What a worker of an unknown model is expected to take: a process of its own, and its package twice.
+inline constexpr std::int64_t kWorkerBaseBytes = 10 * static_cast<std::int64_t>(limits::kMiB);
+
 /// What a worker was started with. Where its API says otherwise by now, the worker is outdated and another
 /// one takes its place.
 struct ServedAs {
@@ -77,7 +80,8 @@ class Worker final : public InstanceListener,
   bool exclusive = false;  ///< runs a suspect
   int tokens_count = 0;    ///< that it holds
   bool killed_by_us = false;
-  bool on_trial = false;  ///< in the API's trial, not among its workers
+  bool is_restart = false;  ///< in the place of an instance that was lost while it ran
+  bool on_trial = false;    ///< in the API's trial, not among its workers
   MonotonicNs turn_started_ns = 0;
 
   MonotonicNs started_ns = 0;

@@ -8,8 +8,6 @@
 namespace noren::server {
 namespace {
 
-/// What a worker of an unknown model is expected to take: a process of its own, and its package twice.
-constexpr std::int64_t kWorkerBaseBytes = 10 * static_cast<std::int64_t>(limits::kMiB);
 constexpr int kBatchLimitCount = 32;
 
 }  // namespace
@@ -36,8 +34,11 @@ void Dispatch::tend(ApiState& api) {
   if (api.charge_hash != api.api->package_hash) {
     api.charge_hash = api.api->package_hash;
     api.charge_bytes = 0;
+    api.owed_restarts_count = 0;
   }
   if (api.is_dedicated()) return tend_dedicated(api);
+  stop_waiting_for_room(api);  // of before a change of type
+  api.owed_restarts_count = 0;
   // Per request: what is admitted is still served; after that nothing stays that is not wanted.
   if (!is_wanted(api) && api.under_way_count() == 0)
     for (const auto& worker : std::vector<std::shared_ptr<Worker>>(api.workers)) kill(*worker);
@@ -73,7 +74,9 @@ void Dispatch::want_worker(ApiState& api) {
   }
   if (!should_start_worker(input) || now < api.retry_at_ns) return;
   const std::size_t starts_limit = static_cast<std::size_t>(std::max(2, options_.cpu_tokens_count));
-  if (starting_count_ >= starts_limit || !make_room(expected_charge(api))) {
+  // A first worker is what an API needs, a further one is what it would like.
+  const bool gives_way = input.live_count > 0 && keeps_room_free();
+  if (gives_way || starting_count_ >= starts_limit || !make_room(expected_charge(api))) {
     start_ring_.push_back(api);
     return;
   }
@@ -82,6 +85,7 @@ void Dispatch::want_worker(ApiState& api) {
 
 /// Tries the starts again that had no memory, or too many others beside them.
 void Dispatch::retry_starts() {
+  serve_room_ring();
   for (std::size_t left = start_ring_.size(); left > 0 && !start_ring_.empty(); --left) {
     ApiState& api = start_ring_.front();
     start_ring_.pop_front();
@@ -90,12 +94,22 @@ void Dispatch::retry_starts() {
 }
 
 /// The most that was seen or foreseen: a worker grows to that again.
-std::int64_t Dispatch::expected_charge(const ApiState& api) const {
+std::int64_t Dispatch::expected_charge(const ApiState& api) {
   const std::int64_t most_bytes = std::max(api.charge_bytes, api.api->memory_bytes);
   return most_bytes > 0 ? most_bytes : kWorkerBaseBytes;
 }
 
-/// Evicts unused workers until the bytes fit. What does not fit although nothing else is there may try.
+/// An instance of a dedicated API is let in for what its import foresaw; what it grew to before is set aside
+/// for it only as far as nobody has it.
+std::int64_t Dispatch::first_charge(const ApiState& api) const {
+  if (!api.is_dedicated()) return expected_charge(api);
+  const std::int64_t least_bytes = dedicated_bytes(api);
+  const std::int64_t free_bytes = options_.memory_budget_bytes - charged_bytes_;
+  return std::clamp(expected_charge(api), least_bytes, std::max(least_bytes, free_bytes));
+}
+
+/// Evicts unused workers until the bytes fit. What does not fit although nothing else is there may try: an
+/// API that is asked something is not kept waiting for memory that nobody has.
 bool Dispatch::make_room(std::int64_t needed_bytes) {
   std::vector<std::int64_t> sizes;
   if (charged_bytes_ + needed_bytes > options_.memory_budget_bytes)
@@ -107,16 +121,20 @@ bool Dispatch::make_room(std::int64_t needed_bytes) {
 
 void Dispatch::charge(Worker& worker, std::int64_t bytes) {
   charged_bytes_ += bytes - worker.charged_bytes;
+  if (worker.served_as.type == ExecutionType::kDedicated)
+    dedicated_charged_bytes_ += bytes - worker.charged_bytes;
   worker.charged_bytes = bytes;
 }
 
 void Dispatch::start_worker(ApiState& api) {
   const auto worker = std::make_shared<Worker>(*this, api);
   worker->served_as = ServedAs::of(*api.api);
+  worker->is_restart = api.owed_restarts_count > 0;
+  if (worker->is_restart) --api.owed_restarts_count;
   api.workers.push_back(worker);
   ++workers_count_;
   ++starting_count_;
-  fetch_package(*worker, expected_charge(api));
+  fetch_package(*worker, first_charge(api));
 }
 
 void Dispatch::fetch_package(Worker& worker, std::int64_t charge_bytes) {
@@ -200,7 +218,7 @@ void Dispatch::go_idle(Worker& worker) {
   if (worker.api.is_dedicated()) return;
   idle_.push_back(worker);
   wake_at(worker.idle_since_ns + options_.warm_age_ms * 1'000'000);
-  if (!start_ring_.empty()) retry_starts();
+  if (!start_ring_.empty() || !room_ring_.empty()) retry_starts();
 }
 
 void Dispatch::drain(Worker& worker) {
@@ -240,6 +258,10 @@ void Dispatch::on_exit(Worker& worker, const ExitReport& report) {
   const bool was_expected =
       worker.killed_by_us || worker.phase == Worker::Phase::kDraining || report.kind == ExitKind::kHostLost;
   if (was_starting) --starting_count_;
+  // It ran, and nobody meant it to stop: not even where it was killed for a request that never ended.
+  const bool is_lost =
+      worker.phase != Worker::Phase::kDraining && (worker.ready_ns != 0 || worker.is_restart);
+  if (is_lost && api.is_dedicated()) ++api.owed_restarts_count;
   worker.phase = Worker::Phase::kGone;
   if (worker.AutoHook<IdleTag>::is_linked()) worker.AutoHook<IdleTag>::unlink();
   release_tokens(worker);
@@ -261,6 +283,7 @@ void Dispatch::on_exit(Worker& worker, const ExitReport& report) {
         api.is_dedicated() ? api.failures_count >= kRestartsCount : was_starting && api.retry_at_ns != 0;
     if (gives_up) fail_waiting(api);
     tend(api);
+    serve_room_ring();
     serve(api);
     grant_tokens();
     retry_starts();
