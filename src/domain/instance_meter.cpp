@@ -56,18 +56,31 @@ std::vector<InstanceTime> InstanceMeter::unstored() const {
   return rows;
 }
 
+std::vector<InstanceTime> InstanceMeter::next_to_store() const {
+  std::vector<InstanceTime> rows;
+  for (const auto& [identity, waiting] : unstored_)
+    if (waiting.is_in_doubt) rows.push_back(waiting.row);
+  return rows.empty() ? unstored() : rows;
+}
+
 void InstanceMeter::on_stored(const std::vector<InstanceTime>& rows) {
   for (const InstanceTime& row : rows) {
     const auto found = unstored_.find({row.api_number, row.slot, row.span.from_us});
     if (found == unstored_.end()) continue;
-    if (found->second.row.span.until_us <= row.span.until_us)
+    if (found->second.row.span.until_us <= row.span.until_us) {
       unstored_.erase(found);
-    else
-      found->second.is_partly_stored = true;
+      continue;
+    }
+    found->second.is_partly_stored = true;
+    found->second.is_in_doubt = false;
   }
 }
 
-void InstanceMeter::on_not_stored() {
+void InstanceMeter::on_not_stored(const std::vector<InstanceTime>& rows) {
+  for (const InstanceTime& row : rows) {
+    const auto found = unstored_.find({row.api_number, row.slot, row.span.from_us});
+    if (found != unstored_.end()) found->second.is_in_doubt = true;
+  }
   if (unstored_.size() > limits::kUnstoredTimesCount) join(Join::kWithinDays);
   if (unstored_.size() > limits::kUnstoredTimesCount) join(Join::kAny);
 }
@@ -89,7 +102,7 @@ void InstanceMeter::join(Join how) {
     const bool follows = before != unstored_.end() && before->second.row.api_number == row.api_number &&
                          before->second.row.slot == row.slot && before->second.row.on_gpu == row.on_gpu;
     const bool may_join =
-        follows && !it->second.is_partly_stored && !is_growing(row) &&
+        follows && !it->second.is_partly_stored && !it->second.is_in_doubt && !is_growing(row) &&
         (how == Join::kAny || utc_day(before->second.row.span.from_us) == utc_day(row.span.until_us - 1));
     if (!may_join) {
       before = it++;

@@ -38,10 +38,13 @@ class InstanceMeter {
 
   /// Rows that are new or longer than what was stored.
   std::vector<InstanceTime> unstored() const;
+  /// Of these, what to write next: rows of a write that failed are written alone, until one succeeds, so that
+  /// few rows are ever in doubt.
+  std::vector<InstanceTime> next_to_store() const;
   void on_stored(const std::vector<InstanceTime>& rows);
-  /// None of what unstored() said was: where too many rows wait, those of one instance are joined. Each keeps
-  /// its seconds, and its day as long as that is enough.
-  void on_not_stored();
+  /// The store did not say that it has these, and may have them all the same. Where too many rows wait, those
+  /// of one instance are joined. Each keeps its seconds; its day too, where joining within days is enough.
+  void on_not_stored(const std::vector<InstanceTime>& rows);
 
  private:
   struct Api {
@@ -53,6 +56,7 @@ class InstanceMeter {
   struct Waiting {
     InstanceTime row;
     bool is_partly_stored = false;  ///< the store has its beginning: it stays a row of its own
+    bool is_in_doubt = false;       ///< the store may have it: likewise
   };
   enum class Join : std::uint8_t { kWithinDays, kAny };
   void count(std::uint32_t api_number, Api& api, const TimeSpan& piece);

@@ -53,6 +53,11 @@ struct Metered {
     stored.put(rows);
     meter.on_stored(rows);
   }
+  void store_next() {
+    const std::vector<InstanceTime> rows = meter.next_to_store();
+    stored.put(rows);
+    meter.on_stored(rows);
+  }
   InstanceMeter meter;
   Rows stored;
 };
@@ -246,13 +251,14 @@ TEST(InstanceMeter, AStoreThatTakesNothingCostsNoSecondAndLittleMemory) {
     const std::int64_t before_s = std::min<std::int64_t>(3, (midnight_us - from_us) / kSecondUs);
     expected_s[utc_day(from_us)] += 2 * before_s;
     if (before_s < 3) expected_s[utc_day(midnight_us)] += 2 * (3 - before_s);
-    m.meter.on_not_stored();
+    m.meter.on_not_stored(m.meter.next_to_store());
     ASSERT_LE(m.meter.unstored().size(), limits::kUnstoredTimesCount);
   }
   m.set({}, 1, now_s);
-  m.meter.on_not_stored();
+  m.meter.on_not_stored(m.meter.next_to_store());
   m.set({}, 1, now_s + 5);
   expected_s[utc_day(kMonday + now_s * kSecondUs)] += 5;
+  m.store_next();
   m.store();
   EXPECT_TRUE(m.meter.unstored().empty());
   for (const auto& [day, seconds] : instance_seconds_by_day(m.stored.all()))
@@ -268,9 +274,28 @@ TEST(InstanceMeter, WhereDaysAreTooManyTheirRowsAreJoinedToo) {
     m.set({}, 0, from_s + 3'600);
     expected_s += 3'600;
   }
-  m.meter.on_not_stored();
+  m.meter.on_not_stored({});
   EXPECT_LE(m.meter.unstored().size(), 1U);
   m.store();
+  EXPECT_EQ(m.stored.seconds(), expected_s);
+}
+
+TEST(InstanceMeter, WhatWasStoredWithoutAnAnswerIsBilledOnce) {
+  Metered m;
+  std::int64_t expected_s = 0, now_s = 0;
+  for (std::size_t i = 0; i <= 2 * limits::kUnstoredTimesCount; ++i, now_s += 4) {
+    m.set({}, 1, now_s);
+    m.set({}, 0, now_s + 1);
+    expected_s += 1;
+    const bool is_lost_answer = i == 5 || i == 700;  // the store has them, and the connection broke
+    const std::vector<InstanceTime> rows = m.meter.next_to_store();
+    if (is_lost_answer) m.stored.put(rows);
+    if (i >= 5) m.meter.on_not_stored(rows);
+    ASSERT_LE(m.meter.unstored().size(), limits::kUnstoredTimesCount);
+  }
+  m.store_next();
+  m.store_next();
+  EXPECT_TRUE(m.meter.unstored().empty());
   EXPECT_EQ(m.stored.seconds(), expected_s);
 }
 

@@ -179,14 +179,14 @@ class DataPlane::Impl {
 
   void store_instance_time() {
     if (!parts_.store_instance_time || storing_time_) return;
-    std::vector<InstanceTime> rows = meter_.unstored();
+    std::vector<InstanceTime> rows = meter_.next_to_store();
     if (rows.empty()) return;
     storing_time_ = true;
     parts_.store_instance_time(rows, [this, rows, alive = std::weak_ptr<bool>(alive_)](const Status& status) {
       if (alive.expired()) return;
       storing_time_ = false;
       if (status.ok()) return meter_.on_stored(rows);
-      meter_.on_not_stored();
+      meter_.on_not_stored(rows);
       log(LogLevel::kWarning, "instance_time.not_stored", {{"reason", describe(status.error())}});
     });
   }

@@ -9,6 +9,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -285,6 +286,13 @@ void add_narrow_rules(Builder& builder) {
                {SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2_64(SCMP_CMP_EQ, 0)});  // reads its own
 }
 
+/// Where the server was started from a terminal, its workers share it: none of them types there. The kernel
+/// looks at the lower half of a request's number only, so the upper one hides nothing.
+void add_terminal_rules(Builder& builder) {
+  for (const scmp_datum_t request : {TIOCSTI, TIOCLINUX})
+    builder.rule(SCMP_ACT_ERRNO(EPERM), "ioctl", {SCMP_A1_64(SCMP_CMP_MASKED_EQ, 0xFFFF'FFFF, request)});
+}
+
 }  // namespace
 
 SeccompProfile built_in_profile(WorkerDevice device) {
@@ -314,6 +322,7 @@ Result<SeccompFilter> SeccompFilter::compile(SeccompProfile profile, Threads thr
     add_narrow_rules(builder);
     add_signal_rules(builder);
   } else {
+    add_terminal_rules(builder);
     if (profile == SeccompProfile::kGpu)
       builder.rules(SCMP_ACT_KILL_PROCESS, kKilled);
     else

@@ -353,8 +353,9 @@ int ServeLoop::run() {
   if (!take_frames().ok()) return kExitBroken;
   while (listen() == Next::kGoOn)
     if (!queue_.empty()) answer_some();
-  // Giving a model's memory back takes milliseconds, which the others' requests need not wait for.
-  lower_priority(Priority::kIdle);
+  // Giving a model's memory back takes milliseconds, which the others' requests need not wait for. Not at
+  // idle priority: on a machine that is always busy the memory would never come back.
+  lower_priority(Priority::kLow);
   return status_;
 }
 
