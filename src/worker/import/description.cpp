@@ -65,15 +65,14 @@ json::object executor_json(const Description& description, std::size_t index) {
 
 /// Counts are whole numbers; JSON shows them so.
 json::object cost_json(const Cost& cost) {
-  const auto whole = [](double value) { return static_cast<std::int64_t>(value); };
-  return {{"Output", whole(cost.output)},
-          {"CostParameter", whole(cost.parameter)},
-          {"CostAdd", whole(cost.add)},
-          {"CostMultiply", whole(cost.multiply)},
-          {"CostMultiplyAdd", whole(cost.multiply_add)},
-          {"CostDivision", whole(cost.division)},
-          {"CostExp", whole(cost.exp)},
-          {"CostIf", whole(cost.branch)}};
+  return {{"Output", whole_count(cost.output)},
+          {"CostParameter", whole_count(cost.parameter)},
+          {"CostAdd", whole_count(cost.add)},
+          {"CostMultiply", whole_count(cost.multiply)},
+          {"CostMultiplyAdd", whole_count(cost.multiply_add)},
+          {"CostDivision", whole_count(cost.division)},
+          {"CostExp", whole_count(cost.exp)},
+          {"CostIf", whole_count(cost.branch)}};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "worker/import/import.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/limits.h"
 #include "worker/engine/package.h"
@@ -26,7 +27,7 @@ std::string with_commas(std::int64_t number) {
 /// The rules of the per-request type that a model itself can break.
 void judge_per_request(Description& description, double used_scalars, std::int64_t slowest_run_ns) {
   // The statistics count the network as it was drawn; a file could draw a small one and run a large one.
-  const auto cost = static_cast<std::int64_t>(std::max(description.statistics.parameter, used_scalars));
+  const auto cost = whole_count(std::max(description.statistics.parameter, used_scalars));
   if (cost >= limits::kPerRequestCostParameterCount)
     description.per_request_reasons.push_back("CostParameter is " + with_commas(cost) +
                                               ", it must be under " +
@@ -38,14 +39,20 @@ void judge_per_request(Description& description, double used_scalars, std::int64
 }
 
 /// Tries the model, and takes "batchable" back where the trial does not prove it.
-Result<std::int64_t> try_out(ByteView model, ExecutorSignature& executor, Description& description) {
-  auto verification = verify_model(model, executor);
+Result<std::int64_t> try_out(ByteView model, ExecutorSignature& executor, Proof proof,
+                             std::string not_batchable_reason, Description& description) {
+  auto verification = verify_model(model, executor, proof);
   if (!verification.ok()) {
     Error error = std::move(verification).error();
     error.text = "executor '" + executor.name + "': " + error.text;
     return error;
   }
-  executor.batchable = executor.batchable && verification->rows_independent;
+  if (executor.batchable && !verification->rows_independent) {
+    executor.batchable = false;
+    not_batchable_reason = verification->not_batchable_reason.empty() ? verification->remark
+                                                                      : verification->not_batchable_reason;
+  }
+  description.not_batchable_reasons.push_back(std::move(not_batchable_reason));
   if (!verification->remark.empty())
     description.warnings.push_back("executor '" + executor.name + "': " + verification->remark);
   // The other executors are opened when somebody asks for them.
@@ -67,7 +74,9 @@ Result<Imported> import_nnp(ByteView bytes, const ImportOptions& options) {
   for (const Executor& executor : file.executors) {
     ASSIGN_OR_RETURN(TranslatedExecutor translated, translate_executor(file, executor));
     ASSIGN_OR_RETURN(translated.model, simplify_model(translated.model, translated.graph_shapes));
-    ASSIGN_OR_RETURN(const std::int64_t run_ns, try_out(translated.model, translated.signature, description));
+    ASSIGN_OR_RETURN(const std::int64_t run_ns,
+                     try_out(translated.model, translated.signature, Proof::kTranslation,
+                             std::move(translated.not_batchable_reason), description));
     slowest_run_ns = std::max(slowest_run_ns, run_ns);
     const Statistics statistics = network_statistics(executor, [&](std::string_view name) -> const Shape* {
       const auto found = translated.shapes.find(std::string(name));
@@ -82,13 +91,24 @@ Result<Imported> import_nnp(ByteView bytes, const ImportOptions& options) {
     description.warnings.insert(description.warnings.end(), translated.warnings.begin(),
                                 translated.warnings.end());
     description.network_of_executor.push_back(executor.network.name);
-    description.not_batchable_reasons.push_back(translated.not_batchable_reason);
     description.signature.executors.push_back(std::move(translated.signature));
     models.push_back(std::move(translated.model));
   }
   description.statistics = sum_of(costs);
   judge_per_request(description, used_scalars, slowest_run_ns);
   return Imported{encode_package(description.signature, models), to_json(description)};
+}
+
+/// The first of them, and how many more there are.
+std::string listed(const std::set<std::string>& names) {
+  constexpr std::size_t kShownCount = 10;
+  std::string text;
+  std::size_t count = 0;
+  for (const std::string& name : names) {
+    if (count == kShownCount) return text + " and " + std::to_string(names.size() - count) + " more";
+    text += (count++ == 0 ? "" : ", ") + shown_name(name);
+  }
+  return text;
 }
 
 /// The operations of a plain ONNX model, as far as they are known.
@@ -102,9 +122,7 @@ void count_onnx(std::optional<OnnxStatistics> counted, const ImportOptions& opti
   if (options.layers == ImportOptions::Layers::kListed)
     description.layers = std::move(counted->statistics.functions);
   if (counted->uncounted.empty()) return;
-  std::string types;
-  for (const std::string& type : counted->uncounted) types += (types.empty() ? "" : ", ") + shown_name(type);
-  description.warnings.push_back("the statistics count no operations of: " + types);
+  description.warnings.push_back("the statistics count no operations of: " + listed(counted->uncounted));
 }
 
 Result<Imported> import_onnx(ByteView bytes, const ImportOptions& options) {
@@ -129,10 +147,10 @@ Result<Imported> import_onnx(ByteView bytes, const ImportOptions& options) {
     ASSIGN_OR_RETURN(model, with_built_in_locale(bytes));
   }
   executor.batchable = analysis.not_batchable_reason.empty();
-  ASSIGN_OR_RETURN(const std::int64_t run_ns, try_out(model, executor, description));
+  ASSIGN_OR_RETURN(const std::int64_t run_ns, try_out(model, executor, Proof::kTrial,
+                                                      std::move(analysis.not_batchable_reason), description));
   judge_per_request(description, static_cast<double>(file.used_scalars_count), run_ns);
   description.network_of_executor.emplace_back();
-  description.not_batchable_reasons.push_back(std::move(analysis.not_batchable_reason));
   description.signature.executors.push_back(std::move(executor));
   return Imported{encode_package(description.signature, {std::move(model)}), to_json(description)};
 }

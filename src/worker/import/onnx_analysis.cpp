@@ -1,6 +1,7 @@
 #include "worker/import/onnx_analysis.h"
 
 #include <algorithm>
+#include <new>
 #include <set>
 
 #include <onnx/onnx_pb.h>
@@ -35,13 +36,21 @@ void fix_inputs(onnx::GraphProto& graph, const ExecutorSignature& executor) {
   }
 }
 
-/// Large weights become inputs: their shape is known, their values decide nothing.
-void leave_out_weights(onnx::GraphProto& graph) {
+/// Large weights become inputs: their shape is known, their values decide nothing. They are never copied.
+onnx::ModelProto without_large_weights(onnx::ModelProto& model) {
+  google::protobuf::RepeatedPtrField<onnx::TensorProto> weights;
+  weights.Swap(model.mutable_graph()->mutable_initializer());
+  onnx::ModelProto outline = model;
+  weights.Swap(model.mutable_graph()->mutable_initializer());
+  onnx::GraphProto& graph = *outline.mutable_graph();
   std::set<std::string> declared;
   for (const auto& input : graph.input()) declared.insert(input.name());
-  auto* weights = graph.mutable_initializer();
-  for (const onnx::TensorProto& weight : *weights) {
-    if (count_of(weight) <= kConstantElementsCount || !declared.insert(weight.name()).second) continue;
+  for (const onnx::TensorProto& weight : model.graph().initializer()) {
+    if (count_of(weight) <= kConstantElementsCount) {
+      *graph.add_initializer() = weight;
+      continue;
+    }
+    if (!declared.insert(weight.name()).second) continue;
     onnx::ValueInfoProto& input = *graph.add_input();
     input.set_name(weight.name());
     auto& tensor = *input.mutable_type()->mutable_tensor_type();
@@ -49,26 +58,23 @@ void leave_out_weights(onnx::GraphProto& graph) {
     for (const std::int64_t dimension : weight.dims())
       tensor.mutable_shape()->add_dim()->set_dim_value(dimension);
   }
-  weights->erase(std::remove_if(weights->begin(), weights->end(),
-                                [](const onnx::TensorProto& weight) {
-                                  return count_of(weight) > kConstantElementsCount;
-                                }),
-                 weights->end());
+  return outline;
 }
 
-/// What the engine infers for the first output of each node. Empty where it refuses the graph.
-GraphShapes inferred_shapes(onnx::ModelProto model, const ExecutorSignature& executor) {
-  onnx::GraphProto& graph = *model.mutable_graph();
+/// What the engine infers for the outputs of each node. Empty where it refuses the graph.
+GraphShapes inferred_shapes(onnx::ModelProto& model, const ExecutorSignature& executor) {
   GraphShapes shapes;
-  for (const auto& weight : graph.initializer())
+  for (const auto& weight : model.graph().initializer())
     shapes[weight.name()] = Shape(weight.dims().begin(), weight.dims().end());
+  onnx::ModelProto outline = without_large_weights(model);
+  onnx::GraphProto& graph = *outline.mutable_graph();
   fix_inputs(graph, executor);
-  leave_out_weights(graph);
   graph.clear_value_info();
   graph.clear_output();
   for (const onnx::NodeProto& node : graph.node())
-    if (node.output_size() > 0 && !node.output(0).empty()) graph.add_output()->set_name(node.output(0));
-  const std::string bytes = model.SerializeAsString();
+    for (const std::string& output : node.output())
+      if (!output.empty()) graph.add_output()->set_name(output);
+  const std::string bytes = outline.SerializeAsString();
   const auto session =
       open_session({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, EngineOptions{});
   if (!session.ok()) return {};
@@ -78,17 +84,26 @@ GraphShapes inferred_shapes(onnx::ModelProto model, const ExecutorSignature& exe
   return shapes;
 }
 
-}  // namespace
-
-OnnxAnalysis analyse_onnx(ByteView onnx_model, const ExecutorSignature& executor) {
+OnnxAnalysis analysis_of(ByteView onnx_model, const ExecutorSignature& executor) {
   OnnxAnalysis analysis{.not_batchable_reason = "its graph could not be looked at"};
   onnx::ModelProto model;
   if (!model.ParseFromArray(onnx_model.data(), static_cast<int>(onnx_model.size()))) return analysis;
+  drop_unread(*model.mutable_graph());  // what no answer needs is no part of what it costs
   const GraphShapes shapes = inferred_shapes(model, executor);
   if (shapes.empty()) return analysis;
   analysis.statistics = onnx_statistics(*model.mutable_graph(), shapes, executor);
   analysis.not_batchable_reason = why_rows_depend(model, shapes, executor);
   return analysis;
+}
+
+}  // namespace
+
+OnnxAnalysis analyse_onnx(ByteView onnx_model, const ExecutorSignature& executor) {
+  try {
+    return analysis_of(onnx_model, executor);
+  } catch (const std::bad_alloc&) {  // a model that has the memory to run is published without it
+    return {.not_batchable_reason = "its graph could not be looked at: that needs more memory than there is"};
+  }
 }
 
 }  // namespace noren::worker

@@ -1,6 +1,7 @@
 // worker/import/onnx_analysis.h - What the graph of a plain ONNX model tells beyond its signature:
 // statistics, and whether requests may run as one batch. Private to import; its one thread. Opens a session
-// on the graph without its large weights, to learn its shapes; runs nothing.
+// on the graph without its large weights, to learn its shapes: the engine computes what is constant in it,
+// and no request.
 #pragma once
 
 #include <optional>

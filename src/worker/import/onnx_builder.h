@@ -22,12 +22,12 @@ class OnnxBuilder {
     import->set_version(opset);
     model_.mutable_graph()->set_name("graph");
   }
-  OnnxBuilder& input(const std::string& name, const Shape& shape) {
-    declare(*model_.mutable_graph()->add_input(), name, shape);
+  OnnxBuilder& input(const std::string& name, const Shape& shape, int type = onnx::TensorProto::FLOAT) {
+    declare(*model_.mutable_graph()->add_input(), name, shape, type);
     return *this;
   }
-  OnnxBuilder& output(const std::string& name, const Shape& shape) {
-    declare(*model_.mutable_graph()->add_output(), name, shape);
+  OnnxBuilder& output(const std::string& name, const Shape& shape, int type = onnx::TensorProto::FLOAT) {
+    declare(*model_.mutable_graph()->add_output(), name, shape, type);
     return *this;
   }
   OnnxBuilder& weight(const std::string& name, const Shape& shape) {
@@ -41,6 +41,28 @@ class OnnxBuilder {
     onnx::TensorProto& tensor =
         add_tensor(name, {static_cast<std::int64_t>(values.size())}, onnx::TensorProto::INT64);
     for (const std::int64_t value : values) tensor.add_int64_data(value);
+    return *this;
+  }
+  OnnxBuilder& floats(const std::string& name, const std::vector<float>& values) {
+    onnx::TensorProto& tensor =
+        add_tensor(name, {static_cast<std::int64_t>(values.size())}, onnx::TensorProto::FLOAT);
+    for (const float value : values) tensor.add_float_data(value);
+    return *this;
+  }
+  /// The scalar "true".
+  OnnxBuilder& truth(const std::string& name) {
+    add_tensor(name, {}, onnx::TensorProto::BOOL).add_int32_data(1);
+    return *this;
+  }
+  /// A whole scalar.
+  OnnxBuilder& integer(const std::string& name, std::int64_t value) {
+    add_tensor(name, {}, onnx::TensorProto::INT64).add_int64_data(value);
+    return *this;
+  }
+  /// The graph of `inner` as an attribute of the last node.
+  OnnxBuilder& inner(const std::string& attribute_name, const OnnxBuilder& inner) {
+    onnx::NodeProto& last = *model_.mutable_graph()->mutable_node()->rbegin();
+    *add_attribute(last, attribute_name, onnx::AttributeProto::GRAPH).mutable_g() = inner.model_.graph();
     return *this;
   }
   OnnxBuilder& node(const std::string& op, const std::vector<std::string>& inputs, const std::string& output,
@@ -63,16 +85,17 @@ class OnnxBuilder {
     model_.mutable_graph()->mutable_node()->rbegin()->add_output(output);
     return *this;
   }
+  onnx::ModelProto& model() { return model_; }
   Bytes bytes() const {
     const std::string text = model_.SerializeAsString();
     return {text.begin(), text.end()};
   }
 
  private:
-  static void declare(onnx::ValueInfoProto& value, const std::string& name, const Shape& shape) {
+  static void declare(onnx::ValueInfoProto& value, const std::string& name, const Shape& shape, int type) {
     value.set_name(name);
     auto& tensor = *value.mutable_type()->mutable_tensor_type();
-    tensor.set_elem_type(onnx::TensorProto::FLOAT);
+    tensor.set_elem_type(type);
     tensor.mutable_shape();
     for (const std::int64_t length : shape) {
       auto& dimension = *tensor.mutable_shape()->add_dim();

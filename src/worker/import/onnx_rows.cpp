@@ -90,25 +90,27 @@ class RowWalk {
       : graph_(*model.mutable_graph()), shapes_(shapes) {
     for (const onnx::TensorProto& tensor : graph_.initializer()) {
       constants_[tensor.name()] = &tensor;
+      ranks_[tensor.name()] = tensor.dims_size();
       known_.insert(tensor.name());
     }
   }
 
   std::string run(const ExecutorSignature& executor) {
     for (const InputSignature& input : executor.inputs) {
-      ranks_[input.graph_name] = input.shape.size();
+      rows_.insert(input.graph_name);
+      ranks_[input.graph_name] = static_cast<std::int64_t>(input.shape.size());
       known_.insert(input.graph_name);
     }
     for (const onnx::NodeProto& node : graph_.node()) {
-      const bool is_in_order =
-          std::all_of(node.input().begin(), node.input().end(),
-                      [&](const std::string& name) { return name.empty() || known_.contains(name); });
-      if (is_in_order && keeps_rows_apart(node)) {
-        known_.insert(node.output().begin(), node.output().end());
-        continue;
-      }
-      return "node " + quoted_name(node.name().empty() ? output_name(node) : node.name()) + " (" +
-             shown_name(node.op_type()) + ") is not known to keep the rows of a batch apart";
+      const std::string owner = "node " + quoted_name(node.name().empty() ? output_name(node) : node.name()) +
+                                " (" + shown_name(node.op_type()) + ")";
+      const auto unknown =
+          std::find_if(node.input().begin(), node.input().end(),
+                       [&](const std::string& name) { return !name.empty() && !known_.contains(name); });
+      if (unknown != node.input().end())
+        return owner + " reads " + quoted_name(*unknown) + ", which no node before it writes";
+      if (!keeps_rows_apart(node)) return owner + " is not known to keep the rows of a batch apart";
+      known_.insert(node.output().begin(), node.output().end());
     }
     for (const OutputSignature& output : executor.outputs)
       if (!is_row(output.graph_name))
@@ -126,38 +128,58 @@ class RowWalk {
     return index < node.input_size() ? node.input(index) : std::string();
   }
   /// Depends on the request; then it has a row for each.
-  bool is_row(const std::string& name) const { return ranks_.contains(name); }
+  bool is_row(const std::string& name) const { return rows_.contains(name); }
+  /// Judges are asked only where the ranks of all inputs are known: -1 is that of an input left out.
   std::int64_t rank(const std::string& name) const {
-    const auto row = ranks_.find(name);
-    if (row != ranks_.end()) return static_cast<std::int64_t>(row->second);
-    const auto known = shapes_.find(name);
-    return known == shapes_.end() ? 0 : static_cast<std::int64_t>(known->second.size());
+    const auto found = ranks_.find(name);
+    return found == ranks_.end() ? -1 : found->second;
   }
 
   bool keeps_rows_apart(const onnx::NodeProto& node) {
-    const bool is_fixed = std::none_of(node.input().begin(), node.input().end(),
-                                       [&](const std::string& name) { return is_row(name); });
     for (const onnx::AttributeProto& attribute : node.attribute())
       if (attribute.has_g() || attribute.graphs_size() > 0) return false;
     const std::string_view op = node.op_type();
     if (!node.domain().empty() && node.domain() != "ai.onnx") return false;
-    if (is_fixed) {
-      if (op == "Constant") remember(node);
-      return std::find(std::begin(kDrawing), std::end(kDrawing), op) == std::end(kDrawing);
+    if (std::none_of(node.input().begin(), node.input().end(),
+                     [&](const std::string& name) { return is_row(name); })) {
+      learn_fixed(node);
+      return !is_one_of(kDrawing, op);
     }
     const Judge judge = judge_of(op);
-    if (judge == nullptr || !(this->*judge)(node)) return false;
+    const bool all_ranks_are_known =
+        std::all_of(node.input().begin(), node.input().end(),
+                    [&](const std::string& name) { return name.empty() || ranks_.contains(name); });
+    if (judge == nullptr || !all_ranks_are_known || !(this->*judge)(node)) return false;
     for (const std::string& output : node.output()) {
       if (output.empty()) continue;
+      // Of one sample the first axis is 1 where it is the batch's.
       const auto shape = shapes_.find(output);
-      // Of one sample the first axis is 1 where it is the batch's; only first outputs have known shapes.
-      if (output == node.output(0) &&
-          (shape == shapes_.end() || shape->second.empty() || shape->second[0] != 1))
-        return false;
-      ranks_[output] =
-          shape == shapes_.end() ? static_cast<std::size_t>(rank(node.output(0))) : shape->second.size();
+      if (shape == shapes_.end() || shape->second.empty() || shape->second[0] != 1) return false;
+      rows_.insert(output);
+      ranks_[output] = static_cast<std::int64_t>(shape->second.size());
     }
     return true;
+  }
+
+  /// The engine gives no length for a scalar, nor for a value of which it does not know how many axes it has.
+  void learn_fixed(const onnx::NodeProto& node) {
+    const bool of_scalars =
+        (is_one_of(kOneInput, node.op_type()) || is_one_of(kElementwise, node.op_type())) &&
+        std::all_of(node.input().begin(), node.input().end(), [&](const std::string& name) {
+          const auto found = ranks_.find(name);
+          return name.empty() || (found != ranks_.end() && found->second == 0);
+        });
+    for (const std::string& output : node.output()) {
+      const auto shape = shapes_.find(output);
+      if (output.empty() || shape == shapes_.end()) continue;
+      if (!shape->second.empty() || of_scalars || node.op_type() == "Constant")
+        ranks_[output] = static_cast<std::int64_t>(shape->second.size());
+    }
+    if (node.op_type() == "Constant") remember(node);
+  }
+  template <std::size_t kCount>
+  static bool is_one_of(const std::string_view (&ops)[kCount], std::string_view op) {
+    return std::find(std::begin(ops), std::end(ops), op) != std::end(ops);
   }
 
   void remember(const onnx::NodeProto& node) {
@@ -206,10 +228,9 @@ class RowWalk {
   bool elementwise(const onnx::NodeProto& node) const {
     std::int64_t full = 0;
     for (const std::string& name : node.input()) full = std::max(full, rank(name));
-    for (const std::string& name : node.input()) {
-      if (is_row(name) ? rank(name) != full : rank(name) == full && first_axis(name) != 1) return false;
-    }
-    return true;
+    return std::all_of(node.input().begin(), node.input().end(), [&](const std::string& name) {
+      return is_row(name) ? rank(name) == full : rank(name) < full || first_axis(name) == 1;
+    });
   }
   std::int64_t first_axis(const std::string& name) const {
     const auto shape = shapes_.find(name);
@@ -246,9 +267,9 @@ class RowWalk {
   }
   /// A stack of matrices for each request with the same matrix, or with a stack of its own.
   bool matmul(const onnx::NodeProto& node) const {
-    const std::string& a = node.input(0);
-    const std::string& b = node.input(1);
-    if (is_row(a) && !is_row(b)) return rank(a) >= 2 && rank(b) <= std::max<std::int64_t>(rank(a) - 1, 2);
+    const std::string a = input_name(node, 0), b = input_name(node, 1);
+    if (is_row(a) && !is_row(b) && rank(b) >= 0)
+      return rank(a) >= 2 && rank(b) <= std::max<std::int64_t>(rank(a) - 1, 2);
     return rank(a) == rank(b) && is_row(a) && rank(a) >= 3;
   }
   bool along_axis(const onnx::NodeProto& node) const {
@@ -265,17 +286,18 @@ class RowWalk {
   }
   bool unsqueeze(const onnx::NodeProto& node) const {
     const std::optional<Integers> axes = list(node, "axes", 1);
-    return axes &&
+    return axes && is_row(node.input(0)) &&
            axes_are_behind_rows(node, 1, rank(node.input(0)) + static_cast<std::int64_t>(axes->size()));
   }
   bool slice(const onnx::NodeProto& node) const {
     return only_first_is_row(node) && axes_are_behind_rows(node, 3, rank(node.input(0)));
   }
   bool pad(const onnx::NodeProto& node) const {
+    if (!only_first_is_row(node)) return false;
     const std::optional<Integers> pads = list(node, "pads", 1);
     const auto rank_of_input = static_cast<std::size_t>(rank(node.input(0)));
-    return only_first_is_row(node) && input_name(node, 3).empty() && pads &&
-           pads->size() == 2 * rank_of_input && (*pads)[0] == 0 && (*pads)[rank_of_input] == 0;
+    return input_name(node, 3).empty() && pads && pads->size() == 2 * rank_of_input && (*pads)[0] == 0 &&
+           (*pads)[rank_of_input] == 0;
   }
   bool transpose(const onnx::NodeProto& node) const {
     const std::optional<Integers> order = list(node, "perm", kNoInput);
@@ -300,8 +322,9 @@ class RowWalk {
   onnx::GraphProto& graph_;
   const GraphShapes& shapes_;
   std::map<std::string, const onnx::TensorProto*, std::less<>> constants_;
-  std::set<std::string, std::less<>> known_;               ///< what stands before a node
-  std::map<std::string, std::size_t, std::less<>> ranks_;  ///< of what depends on the request
+  std::set<std::string, std::less<>> known_;                ///< what stands before a node
+  std::set<std::string, std::less<>> rows_;                 ///< what depends on the request
+  std::map<std::string, std::int64_t, std::less<>> ranks_;  ///< as far as they are known
 };
 
 /// Null for an operator that is not known to keep rows apart.
@@ -339,8 +362,9 @@ std::string why_ports_refuse(const ExecutorSignature& executor) {
   for (const InputSignature& input : executor.inputs) {
     const std::string owner = "input " + quoted_name(input.name);
     if (!input.has_shape || !input.has_batch_axis) return owner + " has no free first axis for a batch";
-    if (std::any_of(input.shape.begin(), input.shape.end(), [](std::int64_t length) { return length < 1; }))
-      return owner + " has more free axes than the first";
+    const auto least = std::min_element(input.shape.begin(), input.shape.end());
+    if (least != input.shape.end() && *least < 0) return owner + " has more free axes than the first";
+    if (least != input.shape.end() && *least == 0) return owner + " has an axis of length 0";
     if (input.type != ElementType::kFloat32) return owner + " is not float32";
   }
   for (const OutputSignature& output : executor.outputs) {

@@ -3,6 +3,11 @@
 
 #include <boost/json.hpp>
 
+#include <cmath>
+#include <limits>
+#include <string_view>
+
+#include "worker/import/description.h"
 #include "worker/import/import.h"
 #include "worker/import/onnx_builder.h"
 
@@ -68,6 +73,66 @@ TEST(OnnxStatistics, WhatHasNoRuleIsSaid) {
   ASSERT_EQ(description.at("warnings").as_array().size(), 1u);
   EXPECT_THAT(std::string(description.at("warnings").as_array()[0].as_string()),
               HasSubstr("the statistics count no operations of: Erf"));
+}
+
+TEST(OnnxStatistics, TheListOfWhatHasNoRuleIsBounded) {
+  OnnxBuilder builder = OnnxBuilder().input("x", {-1, 4}).output("y", {-1, 4});
+  std::string last = "x";
+  for (const char* op :
+       {"Erf", "HardSwish", "Hardmax", "MeanVarianceNormalization", "ReduceL1", "ReduceLogSum",
+        "ReduceLogSumExp", "ReduceSumSquare", "Shrink", "ThresholdedRelu", "Trilu"}) {
+    const std::string_view name = op;
+    const bool has_axes = name.starts_with("Reduce") || name.starts_with("Mean");
+    const std::string next = name == "Trilu" ? "y" : last + "x";
+    if (has_axes)
+      builder.node(op, {last}, next, {{"axes", {0}}});
+    else
+      builder.node(op, {last}, next);
+    last = next;
+  }
+  const auto warnings = described(builder).at("warnings").as_array();
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_EQ(warnings[0].as_string(),
+            "the statistics count no operations of: Erf, HardSwish, Hardmax, MeanVarianceNormalization, "
+            "ReduceL1, ReduceLogSum, ReduceLogSumExp, ReduceSumSquare, Shrink, ThresholdedRelu and 1 more");
+}
+
+TEST(OnnxStatistics, WhatNoOutputNeedsIsNotCounted) {
+  const auto plain =
+      described(OnnxBuilder().input("x", {-1, 4}).output("y", {-1, 4}).node("Relu", {"x"}, "y"));
+  const auto with_dead = described(OnnxBuilder()
+                                       .input("x", {-1, 4})
+                                       .output("y", {-1, 4})
+                                       .integers("huge", {1LL << 40, 1LL << 40, 4})
+                                       .node("Expand", {"x", "huge"}, "dead")
+                                       .node("Erf", {"dead"}, "deader")
+                                       .node("Relu", {"x"}, "y"));
+  std::vector<std::int64_t> operations = counts(with_dead);
+  operations[1] = 0;  // what the file stores: "huge" is in it
+  EXPECT_EQ(operations, counts(plain));
+  EXPECT_THAT(boost::json::serialize(with_dead.at("warnings")),
+              testing::Not(HasSubstr("the statistics count no operations")));
+}
+
+TEST(OnnxStatistics, WhatAnInnerGraphReadsIsCounted) {
+  const OnnxBuilder branch = OnnxBuilder().output("o", {-1, 4}).node("Identity", {"r"}, "o");
+  const auto description = described(OnnxBuilder()
+                                         .input("x", {-1, 4})
+                                         .output("y", {-1, 4})
+                                         .truth("yes")
+                                         .node("Relu", {"x"}, "r")
+                                         .node("If", {"yes"}, "y")
+                                         .inner("then_branch", branch)
+                                         .inner("else_branch", branch));
+  EXPECT_EQ(counts(description)[7], 4) << "the Relu";
+}
+
+TEST(OnnxStatistics, NumbersBeyondAllIntegersAreShownAsTheLargest) {
+  Description description;
+  description.statistics = {.output = 0x1p80, .add = -0x1p80, .multiply = std::nan(""), .exp = 3};
+  const auto numbers = counts(boost::json::parse(to_json(description)).as_object());
+  EXPECT_THAT(numbers, ElementsAre(std::numeric_limits<std::int64_t>::max(), 0,
+                                   std::numeric_limits<std::int64_t>::min(), 0, 0, 0, 3, 0));
 }
 
 TEST(OnnxStatistics, LargeWeightsAreCountedThoughTheGraphIsAskedWithoutThem) {

@@ -6,17 +6,39 @@
 
 namespace noren::worker {
 
+namespace {
+
+/// With what its inner graphs read of the graph around them.
+void collect_reads(const onnx::NodeProto& node, std::vector<std::string>& names) {
+  names.insert(names.end(), node.input().begin(), node.input().end());
+  const auto collect = [&](const onnx::GraphProto& inner) {
+    for (const onnx::NodeProto& each : inner.node()) collect_reads(each, names);
+    for (const auto& output : inner.output()) names.push_back(output.name());
+  };
+  for (const onnx::AttributeProto& attribute : node.attribute()) {
+    if (attribute.has_g()) collect(attribute.g());
+    for (const onnx::GraphProto& inner : attribute.graphs()) collect(inner);
+  }
+}
+
+}  // namespace
+
 void drop_unread(onnx::GraphProto& graph) {
+  std::unordered_map<std::string, int> writer;
+  for (int i = 0; i < graph.node_size(); ++i)
+    for (const std::string& output : graph.node(i).output()) writer[output] = i;
+  std::vector<std::string> pending;
+  for (const auto& output : graph.output()) pending.push_back(output.name());
   std::unordered_set<std::string> needed;
-  for (const auto& output : graph.output()) needed.insert(output.name());
   std::vector<bool> keep(static_cast<std::size_t>(graph.node_size()), false);
-  for (int i = graph.node_size(); i-- > 0;) {
-    const onnx::NodeProto& node = graph.node(i);
-    if (std::none_of(node.output().begin(), node.output().end(),
-                     [&](const std::string& name) { return needed.contains(name); }))
-      continue;
-    keep[static_cast<std::size_t>(i)] = true;
-    needed.insert(node.input().begin(), node.input().end());
+  while (!pending.empty()) {
+    const std::string name = std::move(pending.back());
+    pending.pop_back();
+    const auto found = writer.find(name);
+    if (name.empty() || !needed.insert(name).second || found == writer.end()) continue;
+    const auto index = static_cast<std::size_t>(found->second);
+    if (!keep[index]) collect_reads(graph.node(found->second), pending);
+    keep[index] = true;
   }
   auto* nodes = graph.mutable_node();
   int kept = 0;

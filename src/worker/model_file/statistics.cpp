@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 #include <utility>
@@ -282,7 +283,7 @@ class Counter {
     const auto last = static_cast<std::int64_t>(x.size()) - 1;
     const std::int64_t axes = f.arguments.defines("signal_ndim") ? f.arguments.integer("signal_ndim") : 0;
     double stages = 0;
-    for (std::int64_t axis = std::max<std::int64_t>(last - axes, 0); axis < last; ++axis)
+    for (std::int64_t axis = axes < last ? last - std::max<std::int64_t>(axes, 0) : 0; axis < last; ++axis)
       stages += std::ceil(std::log2(static_cast<double>(x[static_cast<std::size_t>(axis)])));
     return stages;
   }
@@ -339,6 +340,13 @@ Cost sum_of(const std::vector<Cost>& costs) {
   Cost sum;
   for (const Cost& cost : costs) add_as_console(sum, cost);
   return sum;
+}
+
+std::int64_t whole_count(double count) {
+  constexpr double kEnd = 0x1p63;
+  if (std::isnan(count)) return 0;
+  if (count >= kEnd) return std::numeric_limits<std::int64_t>::max();
+  return count < -kEnd ? std::numeric_limits<std::int64_t>::min() : static_cast<std::int64_t>(count);
 }
 
 double used_parameter_scalars(const Executor& executor) {

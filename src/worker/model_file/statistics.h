@@ -3,6 +3,7 @@
 // known. Pure; one thread; knows no file format.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -46,6 +47,9 @@ Statistics network_statistics(const Executor& executor, const ShapeLookup& shape
 
 /// Of several executors: the sum, added as the console adds (float32).
 Cost sum_of(const std::vector<Cost>& costs);
+
+/// A count as a whole number: the next one that there is for what none can hold.
+std::int64_t whole_count(double count);
 
 /// Scalars of the parameters that the executor really uses, counted at each function that uses them. A design
 /// can say less; who decides by size takes the larger one.
