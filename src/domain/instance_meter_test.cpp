@@ -282,21 +282,23 @@ TEST(InstanceMeter, WhereDaysAreTooManyTheirRowsAreJoinedToo) {
 
 TEST(InstanceMeter, WhatWasStoredWithoutAnAnswerIsBilledOnce) {
   Metered m;
-  std::int64_t expected_s = 0, now_s = 0;
-  for (std::size_t i = 0; i <= 2 * limits::kUnstoredTimesCount; ++i, now_s += 4) {
-    m.set({}, 1, now_s);
-    m.set({}, 0, now_s + 1);
-    expected_s += 1;
-    const bool is_lost_answer = i == 5 || i == 700;  // the store has them, and the connection broke
-    const std::vector<InstanceTime> rows = m.meter.next_to_store();
-    if (is_lost_answer) m.stored.put(rows);
-    if (i >= 5) m.meter.on_not_stored(rows);
-    ASSERT_LE(m.meter.unstored().size(), limits::kUnstoredTimesCount);
+  m.set({}, 1, 0);
+  m.set({}, 0, 1);
+  m.set({}, 1, 1'000);
+  m.set({}, 0, 1'001);
+  const std::vector<InstanceTime> rows = m.meter.next_to_store();
+  m.stored.put(rows);  // the store has them, and the connection broke before it said so
+  m.meter.on_not_stored(rows);
+  for (std::uint32_t other = 0; other <= limits::kUnstoredTimesCount; ++other) {
+    m.meter.set(100 + other, {}, {1, false}, kMonday + 2'000 * kSecondUs, 2'000'000'000'000);
+    m.meter.set(100 + other, {}, {0, false}, kMonday + 2'001 * kSecondUs, 2'001'000'000'000);
   }
+  EXPECT_EQ(m.meter.next_to_store(), rows) << "nothing else comes into doubt";
+  m.meter.on_not_stored(rows);
   m.store_next();
-  m.store_next();
-  EXPECT_TRUE(m.meter.unstored().empty());
-  EXPECT_EQ(m.stored.seconds(), expected_s);
+  EXPECT_EQ(m.stored.seconds(), 2);
+  EXPECT_EQ(m.meter.unstored().size(), limits::kUnstoredTimesCount + 1);
+  EXPECT_EQ(m.meter.next_to_store().size(), limits::kUnstoredTimesCount + 1);
 }
 
 }  // namespace
