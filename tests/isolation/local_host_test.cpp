@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -406,24 +407,27 @@ TEST_F(LocalHost, Inspects) {
 
 TEST_F(LocalHost, InspectsWithWhatOthersLeaveAndBeginsAnewWhereThatIsTooLittle) {
   InspectSpec spec;
-  spec.file = sealed_memfd("file", bytes_of("burn 1500")).value();
-  spec.deadline_ms = 2'400;  // of which half is for the idle cores
+  spec.file = sealed_memfd("file", bytes_of("rest 2500")).value();
+  spec.deadline_ms = 4'000;  // its share is looked at after half of that
   std::optional<Result<Inspection>> result;
   host->inspect(std::move(spec), [&](Result<Inspection> inspected) { result = std::move(inspected); });
+  std::map<pid_t, MonotonicNs> since;
   std::vector<std::pair<pid_t, std::string>> seen;  // workers, and the policies that they were seen with
   ASSERT_TRUE(until([&] {
     for (const pid_t worker : children_of(zygote())) {
       std::istringstream fields(status_of(worker));
       const std::vector<std::string> all{std::istream_iterator<std::string>(fields), {}};
-      constexpr int kTicksOfAProbe = 20;
-      if (all.size() < 39 || all[0] == "Z" || std::stoi(all[11]) < kTicksOfAProbe) continue;
+      constexpr MonotonicNs kLifeOfAProbeNs = 200'000'000;
+      if (all.size() < 39 || all[0] == "Z") continue;
+      const MonotonicNs now = system_clock().monotonic_ns();
+      if (now - since.try_emplace(worker, now).first->second < kLifeOfAProbeNs) continue;
       std::erase_if(seen, [&](const auto& each) { return each.first == worker; });
       seen.emplace_back(worker, all[38]);
     }
     return result.has_value();
   }));
   ASSERT_FALSE(result->ok());
-  EXPECT_EQ(result->error().text, "burnt");
+  EXPECT_EQ(result->error().text, "rested");
   ASSERT_EQ(seen.size(), 2U);
   EXPECT_EQ(seen[0].second, std::to_string(SCHED_IDLE));
   EXPECT_EQ(seen[1].second, std::to_string(SCHED_OTHER));

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <stdexcept>
+#include <thread>
 
 #include <unistd.h>
 
@@ -50,6 +51,11 @@ Result<std::string> obey(std::string_view verb, std::string_view rest) {
   if (verb == "burn") {
     burn(number_of(rest));
     return std::string("burnt");
+  }
+  if (verb == "rest") {
+    // As little of a core as a busy machine leaves.
+    std::this_thread::sleep_for(std::chrono::milliseconds(number_of(rest)));
+    return std::string("rested");
   }
   if (verb == "memory") return take_memory(number_of(rest));
   if (verb == "large") return std::string(static_cast<std::size_t>(number_of(rest)), 'x');

@@ -59,10 +59,9 @@ struct VersionTrial {
   std::vector<std::shared_ptr<Worker>> workers;
   std::function<void(Status)> done;  ///< empty: answered
   MonotonicNs deadline_ns = 0;
-  /// Until idle_until_ns they load with what others leave of the cores; then those that got too little begin
-  /// anew.
-  Priority priority = Priority::kIdle;
-  MonotonicNs idle_until_ns = 0;
+  /// They load with what others leave of the cores. Now and then it is looked at how much that was, and those
+  /// that got too little begin anew.
+  MonotonicNs look_at_ns = 0;
 };
 
 struct ApiState : AutoHook<TokenRingTag>,

@@ -127,7 +127,8 @@ class Dispatch {
   void on_trial_ready(Worker& worker, const LoadReport& report);
   void on_trial_exit(Worker& worker, const ExitReport& report);
   Error no_room_for(const ApiState& api, std::int64_t needed_bytes, std::int64_t others_bytes) const;
-  std::shared_ptr<Worker> trial_worker(ApiState& api);
+  std::shared_ptr<Worker> trial_worker(ApiState& api, Priority priority);
+  static bool is_starved(Worker& worker);
   void hurry_trial(ApiState& api);
   void answer_trial(ApiState& api, const Status& status);
   void adopt_trial(ApiState& api);

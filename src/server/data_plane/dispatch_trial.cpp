@@ -58,36 +58,53 @@ void Dispatch::try_version(ApiState& api, VersionToTry version, std::function<vo
   api.trial->version = std::move(version);
   api.trial->done = std::move(done);
   api.trial->deadline_ns = now_ns() + limits::kVersionTrialMs * 1'000'000;
-  api.trial->idle_until_ns = now_ns() + limits::kIdleTrialMs * 1'000'000;
-  for (std::size_t i = 0; i < count; ++i) api.trial->workers.push_back(trial_worker(api));
+  api.trial->look_at_ns = now_ns() + limits::kIdleTrialMs * 1'000'000;
+  for (std::size_t i = 0; i < count; ++i) api.trial->workers.push_back(trial_worker(api, Priority::kIdle));
   if (!api.AutoHook<ActiveTag>::is_linked()) active_.push_back(api);
-  wake_at(api.trial->idle_until_ns);
+  wake_at(api.trial->look_at_ns);
   // A package that can't be read ends the trial from inside.
   for (const auto& worker : std::vector<std::shared_ptr<Worker>>(api.trial->workers))
     if (worker->phase == Worker::Phase::kFetching) fetch_package(*worker, each_bytes);
 }
 
-std::shared_ptr<Worker> Dispatch::trial_worker(ApiState& api) {
+std::shared_ptr<Worker> Dispatch::trial_worker(ApiState& api, Priority priority) {
   const auto worker = std::make_shared<Worker>(*this, api);
   worker->on_trial = true;
   worker->served_as = ServedAs::of(*api.api);
   worker->served_as.version_label = api.trial->version.version_label;
   worker->served_as.package_hash = api.trial->version.package_hash;
+  // The threads of a model that has several are made while it loads, and would keep its low priority.
+  if (worker->served_as.threads_count <= 1) worker->load_priority = priority;
   ++workers_count_;
   return worker;
 }
 
-/// The cores have been busy all the time: what still loads begins anew with a share of its own.
+/// Since the last look.
+bool Dispatch::is_starved(Worker& worker) {
+  std::optional<std::int64_t> core_time_ns = worker.instance->core_time_ns();
+  if (core_time_ns) *core_time_ns -= std::exchange(worker.core_time_ns, *core_time_ns);
+  return got_too_little(core_time_ns, limits::kIdleTrialMs * 1'000'000);
+}
+
+/// What loads, and the busy cores left it too little, begins anew with a share of its own, and has all the
+/// time again. What had enough goes on, and is looked at again.
 void Dispatch::hurry_trial(ApiState& api) {
-  api.trial->priority = Priority::kLow;
+  const MonotonicNs now = now_ns();
   std::vector<std::pair<std::shared_ptr<Worker>, std::int64_t>> begun;
+  bool some_go_on = false;
   for (auto& worker : api.trial->workers) {
-    if (worker->phase != Worker::Phase::kStarting || worker->served_as.threads_count > 1) continue;
-    const std::shared_ptr<Worker> late = std::exchange(worker, trial_worker(api));
+    if (worker->phase != Worker::Phase::kStarting || worker->load_priority != Priority::kIdle) continue;
+    if (!is_starved(*worker)) {
+      some_go_on = true;
+      continue;
+    }
+    const std::shared_ptr<Worker> late = std::exchange(worker, trial_worker(api, Priority::kLow));
     begun.emplace_back(worker, late->charged_bytes);
     api.workers.push_back(late);  // it dies among the API's other workers
     kill(*late);
   }
+  api.trial->look_at_ns = some_go_on ? now + limits::kIdleTrialMs * 1'000'000 : 0;
+  if (!begun.empty()) api.trial->deadline_ns = now + limits::kVersionTrialMs * 1'000'000;
   for (const auto& [worker, charge_bytes] : begun)
     if (worker->phase == Worker::Phase::kFetching) fetch_package(*worker, charge_bytes);
 }
@@ -162,12 +179,11 @@ void Dispatch::adopt_trial(ApiState& api) {
 
 MonotonicNs Dispatch::watch_trial(ApiState& api, MonotonicNs now) {
   if (api.trial == nullptr || !api.trial->done) return 0;
-  if (api.trial->priority == Priority::kIdle) {
-    if (now < api.trial->idle_until_ns) return api.trial->idle_until_ns;
-    hurry_trial(api);
-    if (api.trial == nullptr) return 0;
-  }
-  if (now < api.trial->deadline_ns) return api.trial->deadline_ns;
+  if (api.trial->look_at_ns != 0 && api.trial->look_at_ns <= now) hurry_trial(api);
+  if (api.trial == nullptr) return 0;
+  if (now < api.trial->deadline_ns)
+    return api.trial->look_at_ns == 0 ? api.trial->deadline_ns
+                                      : std::min(api.trial->look_at_ns, api.trial->deadline_ns);
   end_trial(api,
             make_error(Code::kDeadlineExceeded, "it did not load and answer a sample request within " +
                                                     std::to_string(limits::kVersionTrialMs / 1'000) + " s"));

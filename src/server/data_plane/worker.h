@@ -81,7 +81,9 @@ class Worker final : public InstanceListener,
   int tokens_count = 0;    ///< that it holds
   bool killed_by_us = false;
   bool is_restart = false;  ///< in the place of an instance that was lost while it ran
-  bool on_trial = false;    ///< in the API's trial, not among its workers
+  Priority load_priority = Priority::kNormal;
+  std::int64_t core_time_ns = 0;  ///< when it was last looked at
+  bool on_trial = false;          ///< in the API's trial, not among its workers
   MonotonicNs turn_started_ns = 0;
 
   MonotonicNs started_ns = 0;

@@ -170,8 +170,7 @@ void Dispatch::launch(Worker& worker, Package package) {
   spec.refuse_dicom_and_wav = as.type == ExecutionType::kPerRequest;
   spec.keep_output_names = as.keep_output_names;
   spec.try_sample = worker.on_trial;
-  // The threads of a model that has several are made while it loads, and would keep its low priority.
-  if (worker.on_trial && as.threads_count <= 1) spec.priority = worker.api.trial->priority;
+  spec.priority = worker.load_priority;
   worker.phase = Worker::Phase::kStarting;
   worker.instance = parts_.host.start(std::move(spec), worker);
   serve(worker.api);  // the first request may travel ahead

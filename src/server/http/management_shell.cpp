@@ -48,6 +48,15 @@ class ReplyWait {
   Start start_;
 };
 
+/// In the handler's frame, which ends with the answer or when the caller hangs up.
+struct TellsAtItsEnd {
+  explicit TellsAtItsEnd(std::shared_ptr<HangUp> whom) : hang_up(std::move(whom)) {}
+  TellsAtItsEnd(const TellsAtItsEnd&) = delete;
+  TellsAtItsEnd& operator=(const TellsAtItsEnd&) = delete;
+  ~TellsAtItsEnd() { hang_up->tell(); }
+  const std::shared_ptr<HangUp> hang_up;
+};
+
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -109,7 +118,7 @@ Error refused_upload(BodyFailure failure) {
              ? make_error(Code::kTooLarge,
                           fmt::format("the file is larger than a model file may be ({} bytes)",
                                       limits::kModelFileBytes))
-             : make_error(Code::kExhausted, "too many uploads at the same time: try again in a moment");
+             : make_error(Code::kExhausted, "too many uploads at the same time: try again later");
 }
 
 }  // namespace
@@ -144,6 +153,8 @@ RequestTask serve_management(Exchange& exchange, ManagementShellParts parts) {
   request.body = std::move(body.inline_bytes);
   request.body_memfd = std::move(body.memfd);
   request.body_size_bytes = body.size_bytes;
+  request.hang_up = std::make_shared<HangUp>();
+  const TellsAtItsEnd tells{request.hang_up};
   ReplyWait<ManagementResponse> call(exchange, parts.loop,
                                      [&parts, &request](std::function<void(ManagementResponse)> reply) {
                                        parts.service.handle(std::move(request), std::move(reply));

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -96,6 +97,8 @@ class Instance {
   virtual void drain() = 0;
   /// SIGKILL; on_exit follows when the process is really gone.
   virtual void kill() = 0;
+  /// What its process had of the cores until now; nothing where that is not known.
+  virtual std::optional<std::int64_t> core_time_ns() const { return std::nullopt; }
 };
 
 struct InspectSpec {

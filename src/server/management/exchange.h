@@ -74,6 +74,9 @@ Result<std::int64_t> query_number(const Query& query, const std::string& name, s
 /// What the handlers of jobs share (routes_jobs.cpp).
 boost::json::object job_json(const JobRecord& job);
 Result<JobRecord> job_for(const ManagementParts& parts, const Exchange& exchange);
+/// `begin` is called when it is this import's turn; where whoever asked hangs up before, it never is.
+void import_in_turn(const ManagementParts& parts, const ExchangePointer& exchange,
+                    std::function<void()> begin);
 Result<UniqueFd> upload_of(ManagementRequest& request);
 std::string name_of_file(const std::string& file_name);
 /// Every "input" of the query; kInvalidArgument where they are too many.

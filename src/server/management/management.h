@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "base/unique_fd.h"
+#include "server/management/hang_up.h"
 
 namespace noren::server {
 
@@ -28,6 +30,7 @@ struct ManagementRequest {
   std::string body;     ///< bodies up to limits::kBodyInlineBytes
   UniqueFd body_memfd;  ///< sealed; larger bodies (uploads)
   std::uint64_t body_size_bytes = 0;
+  std::shared_ptr<HangUp> hang_up;  ///< told when nobody waits for the answer any more; null: never
 };
 
 struct ManagementResponse {

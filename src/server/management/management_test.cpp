@@ -353,5 +353,32 @@ TEST_F(ManagementTest, TooManyWaitingRequestsAreRefusedAtOnce) {
   EXPECT_LE(refused, 10u);
 }
 
+TEST_F(ManagementTest, AnImportWhoseCallerHangsUpLeavesTheLine) {
+  const auto on_control = [&](const std::function<void()>& work) {
+    std::promise<void> done;
+    control_.post([&] {
+      work();
+      done.set_value();
+    });
+    done.get_future().wait();
+  };
+  on_control([&] {
+    for (std::size_t i = 0; i < limits::kImportsCount; ++i) EXPECT_TRUE(jobs_.begin_import([] {}).ok());
+  });
+  for (const char* path : {"jobs?file_name=a.nnp", "imports?file_name=a.nnp"}) {
+    ManagementRequest made = request("POST", path, "model");
+    const auto hang_up = made.hang_up = std::make_shared<HangUp>();
+    std::promise<ManagementResponse> reply;
+    service_->handle(std::move(made),
+                     [&](ManagementResponse response) { reply.set_value(std::move(response)); });
+    on_control([] {});
+    auto answer = reply.get_future();
+    ASSERT_EQ(answer.wait_for(std::chrono::seconds(0)), std::future_status::timeout) << "it waits";
+    hang_up->tell();
+    ASSERT_EQ(answer.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+    EXPECT_EQ(answer.get().status, 409);
+  }
+}
+
 }  // namespace
 }  // namespace noren::server

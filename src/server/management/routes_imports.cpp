@@ -16,7 +16,8 @@ namespace json = boost::json;
 
 constexpr const char* kStandardProject = "default";
 
-/// Everything an import carries from step to step. Touched by one thread at a time.
+/// Everything an import carries from step to step. Touched by one thread at a time. Never called `import`: at
+/// the beginning of a line that word is the language's, and the formatter stumbles over it.
 struct Import {
   ManagementParts parts;
   ExchangePointer exchange;
@@ -34,13 +35,13 @@ struct Import {
 };
 using ImportPointer = std::shared_ptr<Import>;
 
-void inspect_next(const ImportPointer& import);
+void inspect_next(const ImportPointer& intake);
 
 /// Ends the import without a job.
-void give_up(Import& import, const Error& error) {
-  for (const ImportedJob& job : import.done) import.parts.jobs.release_blobs(job.files.blobs());
-  import.parts.jobs.end_import();
-  import.exchange->fail(error);
+void give_up(Import& intake, const Error& error) {
+  for (const ImportedJob& job : intake.done) intake.parts.jobs.release_blobs(job.files.blobs());
+  intake.parts.jobs.end_import();
+  intake.exchange->fail(error);
 }
 
 Result<UniqueFd> copy_of(const UniqueFd& file) {
@@ -50,20 +51,20 @@ Result<UniqueFd> copy_of(const UniqueFd& file) {
 }
 
 /// The model's bytes, by themselves.
-Result<UniqueFd> model_of(const Import& import) {
-  const PlannedJob& job = import.job();
-  if (job.model_is_upload) return copy_of(import.upload);
-  ASSIGN_OR_RETURN(const Mapping mapping, Mapping::map(import.unpacked.get()));
+Result<UniqueFd> model_of(const Import& intake) {
+  const PlannedJob& job = intake.job();
+  if (job.model_is_upload) return copy_of(intake.upload);
+  ASSIGN_OR_RETURN(const Mapping mapping, Mapping::map(intake.unpacked.get()));
   return sealed_memfd("noren-model", mapping.bytes().subspan(job.model_offset, job.model_size_bytes));
 }
 
-NewJob new_job_of(const Import& import) {
-  const PlannedJob& planned = import.job();
+NewJob new_job_of(const Import& intake) {
+  const PlannedJob& planned = intake.job();
   NewJob job;
-  job.owner_id = import.exchange->principal.owner_id;
-  job.project = !import.project.empty() ? import.project : planned.project;
+  job.owner_id = intake.exchange->principal.owner_id;
+  job.project = !intake.project.empty() ? intake.project : planned.project;
   if (job.project.empty()) job.project = kStandardProject;
-  job.name = import.name.empty() ? planned.name : import.name;
+  job.name = intake.name.empty() ? planned.name : intake.name;
   job.file_name = planned.model_name;
   job.kept = true;
   job.results = planned.results;
@@ -72,17 +73,17 @@ NewJob new_job_of(const Import& import) {
 
 json::array texts(const std::vector<std::string>& list) { return json::array(list.begin(), list.end()); }
 
-void finish(Import& import) {
-  if (import.done.empty()) return give_up(import, *import.first_error);
+void finish(Import& intake) {
+  if (intake.done.empty()) return give_up(intake, *intake.first_error);
   const auto added =
-      import.parts.jobs.add_all(import.done, [&](const std::vector<JobRecord>& jobs) -> Status {
+      intake.parts.jobs.add_all(intake.done, [&](const std::vector<JobRecord>& jobs) -> Status {
         for (const JobRecord& job : jobs)
-          TRY(import.parts.store.add_audit(
-              audit_of(*import.exchange, import.parts.clock.wall_us(), "job.import", job.id)));
+          TRY(intake.parts.store.add_audit(
+              audit_of(*intake.exchange, intake.parts.clock.wall_us(), "job.import", job.id)));
         return Ok{};
       });
-  if (!added.ok()) return give_up(import, added.error());
-  import.parts.jobs.end_import();
+  if (!added.ok()) return give_up(intake, added.error());
+  intake.parts.jobs.end_import();
   json::array jobs;
   for (const JobRecord& job : *added) {
     json::object row = job_json(job);
@@ -90,109 +91,120 @@ void finish(Import& import) {
     row["description"] = json::parse(job.description, failure);
     jobs.push_back(std::move(row));
   }
-  import.exchange->answer(201, {{"project", added->front().project},
+  intake.exchange->answer(201, {{"project", added->front().project},
                                 {"jobs", std::move(jobs)},
-                                { "warnings",
-                                  texts(import.plan.warnings) }});
+                                {"warnings", texts(intake.plan.warnings)}});
 }
 
 /// Of several jobs, one that fails is left out and said.
-void leave_out(Import& import, const Error& error) {
-  if (!import.first_error) import.first_error = error;
-  import.plan.warnings.push_back(fmt::format("left out: '{}': {}", import.job().name, error.text));
+void leave_out(Import& intake, const Error& error) {
+  if (!intake.first_error) intake.first_error = error;
+  intake.plan.warnings.push_back(fmt::format("left out: '{}': {}", intake.job().name, error.text));
 }
 
 /// Files thread.
-Result<KeptFiles> keep(Import& import, const UniqueFd& model, const UniqueFd& package) {
-  ASSIGN_OR_RETURN(KeptFiles files, import.parts.jobs.keep_files(model, package));
-  auto kept = import.parts.jobs.keep_parts(import.unpacked, import.job().files);
+Result<KeptFiles> keep(Import& intake, const UniqueFd& model, const UniqueFd& package) {
+  ASSIGN_OR_RETURN(KeptFiles files, intake.parts.jobs.keep_files(model, package));
+  auto kept = intake.parts.jobs.keep_parts(intake.unpacked, intake.job().files);
   if (!kept.ok()) return kept.error();
   files.files = std::move(*kept);
   return files;
 }
 
-void on_inspected(const ImportPointer& import, std::shared_ptr<UniqueFd> model,
-                  std::shared_ptr<Result<ImportedModel>> inspected) {
+/// Control thread.
+void on_kept(const ImportPointer& intake, ImportedModel model, Result<KeptFiles> files) {
+  // No room for files is no fault of this one job.
+  if (!files.ok()) return give_up(*intake, files.error());
+  NewJob job = new_job_of(*intake);
+  job.description = std::move(model.description);
+  intake->done.push_back({std::move(job), std::move(*files)});
+  ++intake->next;
+  inspect_next(intake);
+}
+
+/// What one model brings along from step to step. Tasks can only hold what may be copied.
+struct Inspected {
+  UniqueFd model;
+  Result<ImportedModel> imported;
+};
+
+/// Control thread.
+void on_inspected(const ImportPointer& intake, const std::shared_ptr<Inspected>& inspected) {
+  Result<ImportedModel>& imported = inspected->imported;
   // They stay in memory until all are there.
-  if (inspected->ok() &&
-      (*inspected)->description.size() > limits::kImportDescriptionsBytes - import->descriptions_bytes)
-    *inspected = make_error(Code::kTooLarge,
-                            "there is too much to say of the models of this import: "
-                            "import this one by itself");
-  if (!inspected->ok()) {
-    leave_out(*import, inspected->error());
-    ++import->next;
-    return inspect_next(import);
+  if (imported.ok() &&
+      imported->description.size() > limits::kImportDescriptionsBytes - intake->descriptions_bytes)
+    imported = make_error(Code::kTooLarge,
+                          "there is too much to say of the models of this import: "
+                          "import this one by itself");
+  if (!imported.ok()) {
+    leave_out(*intake, imported.error());
+    ++intake->next;
+    return inspect_next(intake);
   }
-  import->descriptions_bytes += (*inspected)->description.size();
-  import->parts.files.post([import, model = std::move(model), inspected = std::move(inspected)] {
-    auto files = std::make_shared<Result<KeptFiles>>(keep(*import, *model, (*inspected)->package));
-    import->parts.control.post([import, inspected, files] {
-      // No room for files is no fault of this one job.
-      if (!files->ok()) return give_up(*import, files->error());
-    NewJob job = new_job_of(*import);
-    job.description = std::move((*inspected)->description);
-    import->done.push_back({std::move(job), std::move(**files)});
-    ++import->next;
-    inspect_next(import);
-});
-}  // namespace
-);
-}  // namespace noren::server
-
-/// Control thread.
-void inspect_next(const ImportPointer& import) {
-  if (import->next == import->plan.jobs.size()) return finish(*import);
-  import->parts.files.post([import] {
-    auto model = std::make_shared<Result<UniqueFd>>(model_of(*import));
-    import->parts.control.post([import, model] {
-      auto copy = model->ok() ? copy_of(**model) : Result<UniqueFd>(model->error());
-    if (!copy.ok()) return give_up(*import, copy.error());
-    ImportRequest request{std::move(*copy), import->job().model_name, import->input_rules};
-    auto kept = std::make_shared<UniqueFd>(std::move(**model));
-      import->parts.serving.import(std::move(request), [import, kept](Result<ImportedModel> inspected) {
-        auto shared = std::make_shared<Result<ImportedModel>>(std::move(inspected));
-        import->parts.control.post([import, kept, shared] { on_inspected(import, kept, shared);
-});
-});
-});
-});
+  intake->descriptions_bytes += imported->description.size();
+  intake->parts.files.post([intake, inspected] {
+    const auto files =
+        std::make_shared<Result<KeptFiles>>(keep(*intake, inspected->model, inspected->imported->package));
+    intake->parts.control.post(
+        [intake, inspected, files] { on_kept(intake, std::move(*inspected->imported), std::move(*files)); });
+  });
 }
 
 /// Control thread.
-void on_unpacked(const ImportPointer& import, Result<UnpackedResults> unpacked) {
-  if (!unpacked.ok()) return give_up(*import, unpacked.error());
-  import->unpacked = std::move(unpacked->parts);
-  const auto size = size_of(import->unpacked.get());
+void inspect(const ImportPointer& intake, Result<UniqueFd> model) {
+  auto copy = model.ok() ? copy_of(*model) : Result<UniqueFd>(model.error());
+  if (!copy.ok()) return give_up(*intake, copy.error());
+  ImportRequest request{std::move(*copy), intake->job().model_name, intake->input_rules};
+  const auto kept = std::make_shared<UniqueFd>(std::move(*model));
+  intake->parts.serving.import(std::move(request), [intake, kept](Result<ImportedModel> imported) {
+    const auto inspected = std::make_shared<Inspected>(Inspected{std::move(*kept), std::move(imported)});
+    intake->parts.control.post([intake, inspected] { on_inspected(intake, inspected); });
+  });
+}
+
+/// Control thread.
+void inspect_next(const ImportPointer& intake) {
+  if (intake->next == intake->plan.jobs.size()) return finish(*intake);
+  intake->parts.files.post([intake] {
+    const auto model = std::make_shared<Result<UniqueFd>>(model_of(*intake));
+    intake->parts.control.post([intake, model] { inspect(intake, std::move(*model)); });
+  });
+}
+
+/// Control thread.
+void on_unpacked(const ImportPointer& intake, Result<UnpackedResults> unpacked) {
+  if (!unpacked.ok()) return give_up(*intake, unpacked.error());
+  intake->unpacked = std::move(unpacked->parts);
+  const auto size = size_of(intake->unpacked.get());
   auto plan = size.ok() ? read_import_index(unpacked->index, *size) : Result<ImportPlan>(size.error());
-  if (!plan.ok()) return give_up(*import, plan.error());
-  import->plan = std::move(*plan);
-  if (!import->name.empty() && import->plan.jobs.size() > 1)
-    return give_up(*import, invalid(fmt::format("a name is for one job, and this holds {}: name the project",
-                                                import->plan.jobs.size())));
-  inspect_next(import);
+  if (!plan.ok()) return give_up(*intake, plan.error());
+  intake->plan = std::move(*plan);
+  if (!intake->name.empty() && intake->plan.jobs.size() > 1)
+    return give_up(*intake, invalid(fmt::format("a name is for one job, and this holds {}: name the project",
+                                                intake->plan.jobs.size())));
+  inspect_next(intake);
 }
 
-void unpack(const ImportPointer& import, ImportRequest request) {
-  import->parts.serving.unpack(std::move(request), [import](Result<UnpackedResults> unpacked) {
+void unpack(const ImportPointer& intake, ImportRequest request) {
+  intake->parts.serving.unpack(std::move(request), [intake](Result<UnpackedResults> unpacked) {
     auto shared = std::make_shared<Result<UnpackedResults>>(std::move(unpacked));
-    import->parts.control.post([import, shared] { on_unpacked(import, std::move(*shared));
-});
-});
+    intake->parts.control.post([intake, shared] { on_unpacked(intake, std::move(*shared)); });
+  });
 }
 
 Result<ImportPointer> begin(const ManagementParts& parts, const ExchangePointer& exchange) {
   ASSIGN_OR_RETURN(const Query query,
                    parse_query(exchange->request.query, {"project", "name", "file_name", "input"}));
-  auto import = std::make_shared<Import>(Import{.parts = parts, .exchange = exchange});
-  import->file_name = query_value(query, "file_name", "model.nnp").substr(0, limits::kNameBytes);
-  import->project = query_value(query, "project", "");
-  import->name = query_value(query, "name", "");
-  if (!import->project.empty()) TRY(check_name("the project's name", import->project));
-  if (!import->name.empty()) TRY(check_name("the name", import->name));
-  ASSIGN_OR_RETURN(import->input_rules, input_rules_of(query));
-  ASSIGN_OR_RETURN(import->upload, upload_of(exchange->request));
-  return import;
+  auto intake = std::make_shared<Import>(Import{.parts = parts, .exchange = exchange});
+  intake->file_name = query_value(query, "file_name", "model.nnp").substr(0, limits::kNameBytes);
+  intake->project = query_value(query, "project", "");
+  intake->name = query_value(query, "name", "");
+  if (!intake->project.empty()) TRY(check_name("the project's name", intake->project));
+  if (!intake->name.empty()) TRY(check_name("the name", intake->name));
+  ASSIGN_OR_RETURN(intake->input_rules, input_rules_of(query));
+  ASSIGN_OR_RETURN(intake->upload, upload_of(exchange->request));
+  return intake;
 }
 
 }  // namespace
@@ -200,13 +212,12 @@ Result<ImportPointer> begin(const ManagementParts& parts, const ExchangePointer&
 void create_import(const ManagementParts& parts, const ExchangePointer& exchange) {
   auto begun = begin(parts, exchange);
   if (!begun.ok()) return exchange->fail(begun.error());
-  const ImportPointer import = *begun;
-  auto file = copy_of(import->upload);
+  const ImportPointer intake = *begun;
+  auto file = copy_of(intake->upload);
   if (!file.ok()) return exchange->fail(file.error());
   const auto request =
-      std::make_shared<ImportRequest>(ImportRequest{std::move(*file), import->file_name, {}});
-  const Status in_turn = parts.jobs.begin_import([import, request] { unpack(import, std::move(*request)); });
-  if (!in_turn.ok()) exchange->fail(in_turn.error());
+      std::make_shared<ImportRequest>(ImportRequest{std::move(*file), intake->file_name, {}});
+  import_in_turn(parts, exchange, [intake, request] { unpack(intake, std::move(*request)); });
 }
 
 }  // namespace noren::server

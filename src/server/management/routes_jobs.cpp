@@ -90,6 +90,22 @@ Result<UniqueFd> upload_of(ManagementRequest& request) {
   return sealed_memfd("noren-upload", bytes_of(request.body));
 }
 
+void import_in_turn(const ManagementParts& parts, const ExchangePointer& exchange,
+                    std::function<void()> begin) {
+  const auto turn = parts.jobs.begin_import(std::move(begin));
+  if (!turn.ok()) return exchange->fail(turn.error());
+  if (exchange->request.hang_up == nullptr) return;
+  // It waits as long as its turn is held, and no longer.
+  exchange->request.hang_up->listen([&control = parts.control, &jobs = parts.jobs, turn = *turn,
+                                     waiting = std::weak_ptr<Exchange>(exchange)] {
+    control.post([&jobs, turn, waiting] {
+      const ExchangePointer left = waiting.lock();
+      if (left != nullptr && jobs.give_up_turn(turn))
+        left->fail(make_error(Code::kFailedPrecondition, "whoever asked for this import hung up"));
+    });
+  });
+}
+
 std::string name_of_file(const std::string& file_name) {
   const std::size_t dot = file_name.rfind('.');
   return name_from(file_name.substr(0, dot == 0 ? std::string::npos : dot));
@@ -117,13 +133,12 @@ void create_job(const ManagementParts& parts, const ExchangePointer& exchange) {
   if (!begun.ok()) return exchange->fail(begun.error());
   const ImportPointer import = *begun;
   const auto file = std::make_shared<ImportRequest>(std::move(request));
-  const Status in_turn = parts.jobs.begin_import([parts, import, file] {
+  import_in_turn(parts, exchange, [parts, import, file] {
     parts.serving.import(std::move(*file), [parts, import](Result<ImportedModel> model) {
       auto shared = std::make_shared<Result<ImportedModel>>(std::move(model));
       parts.control.post([parts, import, shared] { on_inspected(parts, import, *shared); });
     });
   });
-  if (!in_turn.ok()) exchange->fail(in_turn.error());
 }
 
 void list_jobs(const ManagementParts& parts, const ExchangePointer& exchange) {

@@ -5,6 +5,12 @@
 #include "base/secret.h"
 
 namespace noren::server {
+namespace {
+
+/// How long released blobs wait for a moment without imports, before one is made.
+constexpr std::int64_t kReleasedBlobsWaitMs = 60'000;
+
+}  // namespace
 
 std::vector<std::string> KeptFiles::blobs() const {
   std::vector<std::string> names = {upload_hash, package_hash};
@@ -12,27 +18,41 @@ std::vector<std::string> KeptFiles::blobs() const {
   return names;
 }
 
-Status Jobs::begin_import(std::function<void()> begin) {
-  if (imports_count_ < limits::kImportsCount) {
+/// Blobs can go while no import is under way. Where one follows on the other without a gap, a gap is made
+/// when they have waited long.
+bool Jobs::may_begin_import() const {
+  if (imports_count_ >= limits::kImportsCount) return false;
+  return imports_count_ == 0 || released_.empty() ||
+         clock_.monotonic_ns() - released_ns_ < kReleasedBlobsWaitMs * 1'000'000;
+}
+
+Result<std::uint64_t> Jobs::begin_import(std::function<void()> begin) {
+  const std::uint64_t turn = next_turn_++;
+  if (waiting_imports_.empty() && may_begin_import()) {
     ++imports_count_;
     begin();
-    return Ok{};
+    return turn;
   }
   if (waiting_imports_.size() >= limits::kImportQueueCount)
-    return make_error(Code::kExhausted, "too many imports are waiting: try again in a moment");
-  waiting_imports_.push_back(std::move(begin));
-  return Ok{};
+    return make_error(Code::kExhausted, "too many imports are waiting: try again later");
+  waiting_imports_.emplace_back(turn, std::move(begin));
+  return turn;
+}
+
+bool Jobs::give_up_turn(std::uint64_t turn) {
+  return std::erase_if(waiting_imports_, [turn](const auto& each) { return each.first == turn; }) > 0;
 }
 
 void Jobs::end_import() {
   CHECK(imports_count_ > 0);
   --imports_count_;
   collect();
-  if (waiting_imports_.empty()) return;
-  const std::function<void()> next = std::move(waiting_imports_.front());
-  waiting_imports_.pop_front();
-  ++imports_count_;
-  next();
+  while (!waiting_imports_.empty() && may_begin_import()) {
+    const auto [turn, begin] = std::move(waiting_imports_.front());
+    waiting_imports_.pop_front();
+    ++imports_count_;
+    begin();
+  }
 }
 
 Result<KeptFiles> Jobs::keep_files(const UniqueFd& upload, const UniqueFd& package) {
@@ -174,6 +194,7 @@ Status Jobs::remove_abandoned(WallUs before_us) {
 }
 
 void Jobs::release_blobs(const std::vector<std::string>& names) {
+  if (released_.empty()) released_ns_ = clock_.monotonic_ns();
   released_.insert(names.begin(), names.end());
   collect();
 }

@@ -91,9 +91,11 @@ class Jobs {
  public:
   Jobs(Store& store, BlobStore& blobs, const Clock& clock) : store_(store), blobs_(blobs), clock_(clock) {}
 
-  /// Around each import: nothing is removed between begin and end. `begin` is called now, or from the
-  /// end_import() that makes room for it. kExhausted where too many wait already.
-  Status begin_import(std::function<void()> begin);
+  /// Around each import: nothing is removed between begin and end. `begin` is called now, or from an
+  /// end_import(). Returns its turn; kExhausted where too many wait already.
+  Result<std::uint64_t> begin_import(std::function<void()> begin);
+  /// Whether the import still waited, and won't begin any more. What its `begin` holds is given back.
+  bool give_up_turn(std::uint64_t turn);
   void end_import();
 
   /// Writes both files into the blob store. Takes long; on any thread, between begin_import and end_import.
@@ -133,13 +135,16 @@ class Jobs {
   /// In a transaction: the job's row goes, its blobs' names are added to `blobs`.
   Status take_out(const JobRecord& job, std::vector<std::string>& blobs);
   void collect();
+  bool may_begin_import() const;
 
   Store& store_;
   BlobStore& blobs_;
   const Clock& clock_;
   std::size_t imports_count_ = 0;
-  std::deque<std::function<void()>> waiting_imports_;
+  std::uint64_t next_turn_ = 1;
+  std::deque<std::pair<std::uint64_t, std::function<void()>>> waiting_imports_;  ///< with their turns
   std::set<std::string> released_;
+  MonotonicNs released_ns_ = 0;  ///< when the first of them was
 };
 
 }  // namespace noren::server

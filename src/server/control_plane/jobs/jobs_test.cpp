@@ -83,6 +83,35 @@ TEST_F(JobsTest, SoManyImportsRunAndWaitAndNoMore) {
   EXPECT_EQ(begun.size(), most_count + 1);
 }
 
+TEST_F(JobsTest, WhoHangsUpLeavesTheLine) {
+  for (std::size_t i = 0; i < limits::kImportsCount; ++i) ASSERT_TRUE(jobs_.begin_import([] {}).ok());
+  const auto upload = std::make_shared<int>();
+  bool has_begun = false;
+  const auto gone = jobs_.begin_import([upload] { FAIL(); });
+  const auto next = jobs_.begin_import([&has_begun] { has_begun = true; });
+  EXPECT_TRUE(jobs_.give_up_turn(*gone));
+  EXPECT_EQ(upload.use_count(), 1) << "what it held is given back";
+  EXPECT_FALSE(jobs_.give_up_turn(*gone));
+  jobs_.end_import();
+  EXPECT_TRUE(has_begun);
+  EXPECT_FALSE(jobs_.give_up_turn(*next)) << "it runs";
+}
+
+TEST_F(JobsTest, ReleasedBlobsGoThoughImportsFollowOnEachOther) {
+  const JobRecord one = import("upload", "package");
+  ASSERT_TRUE(jobs_.begin_import([] {}).ok());
+  ASSERT_TRUE(jobs_.remove(one).ok());
+  std::size_t begun_count = 1;
+  for (int minute = 0; minute < 10; ++minute) {  // one more begins before the last one ends
+    ASSERT_TRUE(jobs_.begin_import([&begun_count] { ++begun_count; }).ok());
+    clock_.advance_ms(30'000);
+    jobs_.end_import();
+  }
+  EXPECT_EQ(blobs_count(), 0u);
+  jobs_.end_import();
+  EXPECT_EQ(begun_count, 11u) << "each had its turn";
+}
+
 TEST_F(JobsTest, AnImportThatFailsLeavesNothing) {
   ASSERT_TRUE(jobs_.begin_import([] {}).ok());
   const auto files =

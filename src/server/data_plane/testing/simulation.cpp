@@ -25,6 +25,7 @@ class SimulatedInstance final : public Instance {
         listener_(listener),
         spec_(std::move(spec)),
         left_ms_(host.load_ms),
+        started_ns_(host.clock_.monotonic_ns()),
         alive_(std::make_shared<bool>(true)) {
     host_.instances_.push_back(this);
   }
@@ -45,6 +46,11 @@ class SimulatedInstance final : public Instance {
   void kill() override {
     ++host_.killed_count;
     post([this] { exit({ExitKind::kKilled, 9, {}}); });
+  }
+
+  std::optional<std::int64_t> core_time_ns() const override {
+    return static_cast<std::int64_t>(static_cast<double>(host_.clock_.monotonic_ns() - started_ns_) *
+                                     host_.core_share);
   }
 
   bool wants_core() const { return !is_gone_ && (!is_ready_ || !queue_.empty()); }
@@ -98,6 +104,7 @@ class SimulatedInstance final : public Instance {
   InstanceListener& listener_;
   const InstanceSpec spec_;
   double left_ms_;
+  const MonotonicNs started_ns_;
   std::deque<std::pair<std::uint64_t, std::string>> queue_;
   std::shared_ptr<bool> alive_;
   bool is_ready_ = false, runs_ = false, is_draining_ = false, is_gone_ = false;

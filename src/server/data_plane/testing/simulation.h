@@ -34,6 +34,7 @@ class SimulatedHost final : public InstanceHost {
   std::int64_t private_bytes = 8 << 20;
   std::string load_failure;  ///< of versions on trial
   bool never_loads = false;  ///< versions on trial
+  double core_share = 1;     ///< that a process which loads is said to have had
   bool dies_once = false;    ///< the next "dieonce" dies, further ones are answered
   int killed_count = 0;
   std::vector<InstanceSpec> specs;

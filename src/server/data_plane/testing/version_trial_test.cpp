@@ -119,6 +119,7 @@ TEST_P(VersionTrial, OneThatIdleCoresDoNotLoadBeginsAnewWithAShareOfThem) {
   const std::size_t workers_count = simulation.plane().workers_count();
   const std::size_t before = simulation.host().specs.size();
   simulation.host().never_loads = true;
+  simulation.host().core_share = 0.4;
   try_version(simulation, version(api(), 2));
   const std::size_t count = simulation.host().specs.size() - before;
   simulation.run_ms(static_cast<int>(limits::kIdleTrialMs) - 1);
@@ -135,6 +136,29 @@ TEST_P(VersionTrial, OneThatIdleCoresDoNotLoadBeginsAnewWithAShareOfThem) {
   const auto& request = simulation.send("a", "1");
   simulation.run_ms(20);
   EXPECT_EQ(request.version, "2");
+}
+
+TEST_P(VersionTrial, OneThatIsSlowByItselfGoesOn) {
+  Simulation simulation({api()}, {.cores_count = 8});
+  simulation.run_ms(20);
+  const std::size_t before = simulation.host().specs.size();
+  simulation.host().never_loads = true;
+  simulation.host().core_share = 0.9;
+  try_version(simulation, version(api(), 2));
+  const std::size_t count = simulation.host().specs.size() - before;
+  simulation.run_ms(2 * static_cast<int>(limits::kIdleTrialMs) + 1);
+  EXPECT_EQ(simulation.host().specs.size(), before + count);
+  simulation.host().core_share = 0.4;  // and later the cores are busy
+  const int until_noticed_ms = 4 * static_cast<int>(limits::kIdleTrialMs);
+  simulation.run_ms(until_noticed_ms);
+  EXPECT_EQ(simulation.host().specs.size(), before + 2 * count);
+  EXPECT_EQ(simulation.host().specs.back().priority, Priority::kLow);
+  simulation.run_ms(static_cast<int>(limits::kVersionTrialMs) - until_noticed_ms);
+  EXPECT_FALSE(tried.has_value()) << "the one that began anew has all the time again";
+  simulation.host().never_loads = false;
+  simulation.run_ms(20);
+  ASSERT_TRUE(tried.has_value());
+  EXPECT_TRUE(tried->ok());
 }
 
 TEST_P(VersionTrial, OneThatNeverLoadsIsGivenUp) {

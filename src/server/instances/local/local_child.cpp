@@ -2,6 +2,8 @@
 
 #include <csignal>
 #include <cstring>
+#include <ctime>
+#include <fstream>
 #include <utility>
 
 #include <sys/syscall.h>
@@ -62,6 +64,20 @@ void LocalChild::abandon() {
 void LocalChild::send_kill() {
   // The handle names this process and no other, even when its number is in use again.
   if (process_.valid()) ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+}
+
+std::optional<std::int64_t> LocalChild::core_time_ns() const {
+  if (!process_.valid()) return std::nullopt;
+  std::ifstream file("/proc/self/fdinfo/" + std::to_string(process_.get()));
+  pid_t pid = 0;
+  for (std::string word; pid == 0 && file >> word;)
+    if (word == "Pid:") file >> pid;
+  clockid_t clock = 0;
+  timespec time{};
+  // A process that is gone has the number -1.
+  if (pid <= 0 || ::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0)
+    return std::nullopt;
+  return time.tv_sec * std::int64_t{1'000'000'000} + time.tv_nsec;
 }
 
 void LocalChild::on_exited(int status, int signal) {

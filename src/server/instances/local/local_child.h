@@ -49,6 +49,8 @@ class LocalChild : public FrameReceiver, public std::enable_shared_from_this<Loc
   /// SIGKILL, at once or as soon as there is a process.
   void kill();
   bool kill_wanted() const { return kill_wanted_; }
+  /// What it had of the cores until now; nothing where there is no process, or the kernel does not say.
+  std::optional<std::int64_t> core_time_ns() const;
   /// Kills, and no callback follows: the host is going.
   void abandon();
 

@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "base/limits.h"
+#include "base/priority.h"
 #include "base/result_limits.h"
 
 namespace noren::server {
@@ -37,19 +38,43 @@ void InspectingChild::begin(InspectSpec spec, UniqueFd output) {
   stream().writer().add({.type = FrameType::kInspectOutput}, {}, output_.get());
   stream().writer().add({.type = FrameType::kInspect}, link::encode(request), std::move(spec.file));
   stream().flush_soon();
-  const std::int64_t patience_ms =
-      starved_ == nullptr ? deadline_ms : std::min(limits::kIdleImportMs, deadline_ms / 2);
-  deadline_.expires_after(std::chrono::milliseconds(patience_ms));
-  deadline_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+  left_ms_ = deadline_ms;
+  window_ms_ = std::min(limits::kIdleImportMs, deadline_ms / 2);
+  watch();
+}
+
+void InspectingChild::watch() {
+  const std::int64_t watched_ms = starved_ == nullptr ? left_ms_ : std::min(window_ms_, left_ms_);
+  deadline_.expires_after(std::chrono::milliseconds(watched_ms));
+  deadline_.async_wait([weak = weak_from_this(), watched_ms](const boost::system::error_code& error) {
     const auto self = std::static_pointer_cast<InspectingChild>(weak.lock());
-    if (error || self == nullptr) return;
-    self->overdue_ = true;
-    self->kill();
+    if (!error && self != nullptr && !self->has_answer()) self->on_watched(watched_ms);
   });
 }
 
+void InspectingChild::on_watched(std::int64_t watched_ms) {
+  const std::optional<std::int64_t> core_time_ns = core_time_ns_so_far();
+  left_ms_ -= watched_ms;
+  if (starved_ != nullptr && got_too_little(core_time_ns, watched_ms * 1'000'000)) {
+    // Its successor does not wait for its end, which a busy machine may put off for long.
+    done_ = nullptr;
+    kill();
+    return std::exchange(starved_, nullptr)();
+  }
+  if (left_ms_ > 0) return watch();
+  overdue_ = true;
+  kill();
+}
+
+/// Since the last look.
+std::optional<std::int64_t> InspectingChild::core_time_ns_so_far() {
+  const std::optional<std::int64_t> now_ns = core_time_ns();
+  if (!now_ns.has_value()) return std::nullopt;
+  return *now_ns - std::exchange(core_time_ns_, *now_ns);
+}
+
 Status InspectingChild::on_frame(link::Frame& frame, ByteView payload) {
-  if (description_.has_value() || refusal_.has_value()) return link::broken_frame("more than one answer");
+  if (has_answer()) return link::broken_frame("more than one answer");
   if (frame.header.type == FrameType::kInspected && payload.size() <= description_limit_bytes_) {
     description_ = std::string(text_of(payload));
   } else if (frame.header.type == FrameType::kFailed && payload.size() <= limits::kDetailBytes) {
@@ -59,13 +84,16 @@ Status InspectingChild::on_frame(link::Frame& frame, ByteView payload) {
   } else {
     return link::broken_frame("type");
   }
-  // It has done what it was made for; dead, it can't change the package any more.
+  // It has done what it was made for; dead, it can't change the package any more. Its end takes as long as
+  // the machine lets it.
+  deadline_.cancel();
   kill();
   return Ok{};
 }
 
 Result<Inspection> InspectingChild::result(const ChildEnd& end) {
-  if (overdue_) return make_error(Code::kDeadlineExceeded, "the model could not be read and tried in time");
+  if (overdue_ && !has_answer())
+    return make_error(Code::kDeadlineExceeded, "the model could not be read and tried in time");
   if (refusal_.has_value()) return std::move(*refusal_);
   if (end.host_lost) return make_error(Code::kUnavailable, "the import was interrupted, please try again");
   if (!description_.has_value() || !end.broken.empty())
@@ -77,9 +105,8 @@ Result<Inspection> InspectingChild::result(const ChildEnd& end) {
 void InspectingChild::on_finished(const ChildEnd& end) {
   deadline_.cancel();
   if (done_ == nullptr) return;
+  starved_ = nullptr;
   const Done done = std::exchange(done_, nullptr);
-  const std::function<void()> starved = std::exchange(starved_, nullptr);
-  if (overdue_ && starved != nullptr) return starved();
   done(result(end));
 }
 

@@ -58,6 +58,7 @@ class LocalInstance final : public Instance {
   void cancel(std::uint64_t call_id) override { child_->cancel(call_id); }
   void drain() override { child_->drain(); }
   void kill() override { child_->kill(); }
+  std::optional<std::int64_t> core_time_ns() const override { return child_->core_time_ns(); }
 
  private:
   std::shared_ptr<ServingChild> child_;
