@@ -42,6 +42,8 @@ inline constexpr std::int64_t kDeadlineMs = 3'600'000;
 inline constexpr std::size_t kManagementQueueCount = 256;  // requests that wait for the control thread
 inline constexpr std::size_t kImportsCount = 2;       // at the same time; each may take a worker's memory
 inline constexpr std::size_t kImportQueueCount = 32;  // that wait for their turn; more get 429
+inline constexpr std::int64_t kReleasedBlobsWaitMs =
+    60'000;  // for a moment without imports; then one is made
 
 // HTTP.
 inline constexpr std::size_t kHttpHeaderBytes = 16 * kKiB;
@@ -72,9 +74,10 @@ inline constexpr std::size_t kWorkerDescriptorsCount = 256;
 inline constexpr std::size_t kWorkerAddressSlackBytes = 16 * kGiB;  // mapped files: a package, bodies
 inline constexpr std::int64_t kWorkerGraceMs = 5'000;  // after a deadline, before a worker ends itself
 inline constexpr int kBackgroundNice = 10;             // imports, and models that load beside one that serves
-inline constexpr std::int64_t kIdleImportMs = 10'000;  // at idle priority, before it begins anew at a low one
-inline constexpr std::int64_t kIdleTrialMs = 5'000;    // the same of a version that is tried
-inline constexpr std::int64_t kBatchDurationMs = 10;   // a batch grows while it is expected to take less
+inline constexpr std::int64_t kIdleImportMs =
+    10'000;  // at idle priority, between two looks at its share of the cores
+inline constexpr std::int64_t kIdleTrialMs = 5'000;   // the same of a version that is tried
+inline constexpr std::int64_t kBatchDurationMs = 10;  // a batch grows while it is expected to take less
 
 // Model files and what they unpack to.
 inline constexpr std::size_t kModelFileBytes = 2 * kGiB;

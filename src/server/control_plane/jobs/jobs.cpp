@@ -5,12 +5,6 @@
 #include "base/secret.h"
 
 namespace noren::server {
-namespace {
-
-/// How long released blobs wait for a moment without imports, before one is made.
-constexpr std::int64_t kReleasedBlobsWaitMs = 60'000;
-
-}  // namespace
 
 std::vector<std::string> KeptFiles::blobs() const {
   std::vector<std::string> names = {upload_hash, package_hash};
@@ -23,7 +17,7 @@ std::vector<std::string> KeptFiles::blobs() const {
 bool Jobs::may_begin_import() const {
   if (imports_count_ >= limits::kImportsCount) return false;
   return imports_count_ == 0 || released_.empty() ||
-         clock_.monotonic_ns() - released_ns_ < kReleasedBlobsWaitMs * 1'000'000;
+         clock_.monotonic_ns() - released_ns_ < limits::kReleasedBlobsWaitMs * 1'000'000;
 }
 
 Result<std::uint64_t> Jobs::begin_import(std::function<void()> begin) {
