@@ -215,8 +215,10 @@ TEST(OnnxRows, NormalisationOverRowsIsNotBatched) {
   EXPECT_THAT(
       refusal(from_table().node("ReduceMean", {"x"}, "m", {{"axes", {0}}}).node("Sub", {"x", "m"}, "y")),
       names("m", "ReduceMean"));
-  EXPECT_THAT(refusal(from_table()
-                          .weight("one", {6})
+  EXPECT_THAT(refusal(OnnxBuilder()
+                          .input("x", {-1, 1})
+                          .output("y", {-1, -2})
+                          .weight("one", {1})
                           .node("BatchNormalization", {"x", "one", "one", "one", "one"}, "y", {},
                                 {{"training_mode", 1}})
                           .also("m")
