@@ -23,7 +23,7 @@ function(noren_add_test NAME TEST_SOURCE)
   target_compile_definitions(${TEST_TARGET} PRIVATE NOREN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_dependencies(noren_tests ${TEST_TARGET})
   add_test(NAME ${NAME}.${BASENAME} COMMAND ${TEST_TARGET})
-  set_tests_properties(${NAME}.${BASENAME} PROPERTIES LABELS unit TIMEOUT 120)
+  set_tests_properties(${NAME}.${BASENAME} PROPERTIES LABELS unit TIMEOUT ${NOREN_TEST_TIMEOUT_S})
 endfunction()
 
 function(add_module NAME)

@@ -19,6 +19,12 @@ if(MOLD_PROGRAM)
   add_link_options(-fuse-ld=mold)
 endif()
 
+# A test that takes longer hangs. Sanitizers make tests many times slower.
+set(NOREN_TEST_TIMEOUT_S 120)
+if(NOREN_SANITIZE)
+  set(NOREN_TEST_TIMEOUT_S 1200)
+endif()
+
 add_library(noren_options INTERFACE)
 target_compile_options(noren_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
   -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> -Werror=return-type

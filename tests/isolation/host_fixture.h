@@ -88,8 +88,12 @@ class HostTest : public ::testing::Test {
     return options;
   }
 
-  /// Turns the loop until it is so; false after a time that no working machine needs.
+  /// Turns the loop until it is so; false after a time that no working machine needs (ten times that under a
+  /// sanitizer).
   bool until(const std::function<bool()>& done, int limit_s = 60) {
+#ifdef NOREN_SANITIZED
+    limit_s *= 10;
+#endif
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(limit_s);
     while (!done()) {
       if (std::chrono::steady_clock::now() > end) return false;
