@@ -363,6 +363,23 @@ TEST_F(LocalHost, TwoHundredStartsLeaveNothingBehind) {
   ASSERT_TRUE(until([&] { return children_of(parent).empty() && open_descriptors() <= descriptors; }, 10));
 }
 
+TEST_F(LocalHost, SaysWhatAWorkerHadOfTheCores) {
+  Remembering listener;
+  const auto instance = start(listener);
+  EXPECT_EQ(ask(*instance, listener, "echo a"), "a");
+  const std::optional<std::int64_t> before = instance->core_time_ns();
+  ASSERT_TRUE(before.has_value());
+  EXPECT_EQ(ask(*instance, listener, "burn 500"), "burnt");
+  const std::optional<std::int64_t> after = instance->core_time_ns();
+  ASSERT_TRUE(after.has_value());
+  constexpr std::int64_t kLeastNs = 10'000'000;  // also where others want the cores
+  EXPECT_GT(*after - *before, kLeastNs);
+  EXPECT_LT(*after - *before, 60'000'000'000);
+  instance->kill();
+  EXPECT_TRUE(until([&] { return listener.exit.has_value(); }));
+  EXPECT_FALSE(instance->core_time_ns().has_value());
+}
+
 TEST_F(LocalHost, DestroyingTheHostEndsEverything) {
   Remembering listener;
   const auto instance = start(listener);
@@ -373,36 +390,6 @@ TEST_F(LocalHost, DestroyingTheHostEndsEverything) {
   EXPECT_FALSE(is_alive(old));
   for (const pid_t worker : workers) EXPECT_TRUE(until([&] { return !is_alive(worker); }, 5));
   EXPECT_FALSE(listener.exit.has_value());
-}
-
-TEST_F(LocalHost, Inspects) {
-  std::optional<Result<Inspection>> result;
-  const auto inspect = [&](std::string_view text, std::int64_t deadline_ms = 0) {
-    InspectSpec spec;
-    spec.file = sealed_memfd("file", bytes_of(text)).value();
-    spec.file_name = "a.nnp";
-    spec.deadline_ms = deadline_ms;
-    result.reset();
-    host->inspect(std::move(spec), [&](Result<Inspection> inspected) { result = std::move(inspected); });
-    EXPECT_TRUE(until([&] { return result.has_value(); }, 10));
-  };
-  inspect("model x");
-  ASSERT_TRUE(result->ok());
-  EXPECT_EQ((*result)->description_json, "{\"file\":\"a.nnp\"}");
-  EXPECT_EQ(text_of(Mapping::map((*result)->package.get())->bytes()), "model x");
-  EXPECT_LT(::write((*result)->package.get(), "x", 1), 0);
-  inspect("poison network 'a'");
-  EXPECT_EQ(result->error().text, "poisoned: network 'a'");
-  inspect("crash");
-  EXPECT_EQ(result->error().code, Code::kCorrupt);
-  inspect("burn 1000000", 200);
-  EXPECT_EQ(result->error().code, Code::kDeadlineExceeded);
-#ifndef NOREN_SANITIZED
-  inspect("memory 100000");
-  EXPECT_EQ(result->error().code, Code::kTooLarge);
-  inspect("attack fork");
-  EXPECT_EQ(result->error().code, Code::kCorrupt);
-#endif
 }
 
 TEST_F(LocalHost, InspectsWithWhatOthersLeaveAndBeginsAnewWhereThatIsTooLittle) {
@@ -431,30 +418,6 @@ TEST_F(LocalHost, InspectsWithWhatOthersLeaveAndBeginsAnewWhereThatIsTooLittle) 
   ASSERT_EQ(seen.size(), 2U);
   EXPECT_EQ(seen[0].second, std::to_string(SCHED_IDLE));
   EXPECT_EQ(seen[1].second, std::to_string(SCHED_OTHER));
-}
-
-TEST_F(LocalHost, TakesResultsApart) {
-  std::optional<Result<Inspection>> result;
-  const auto unpack = [&](std::string_view text) {
-    InspectSpec spec;
-    spec.file = sealed_memfd("file", bytes_of(text)).value();
-    spec.file_name = "a.zip";
-    spec.task = InspectSpec::Task::kResults;
-    result.reset();
-    host->inspect(std::move(spec), [&](Result<Inspection> inspected) { result = std::move(inspected); });
-    EXPECT_TRUE(until([&] { return result.has_value(); }, 10));
-  };
-  unpack("parts a b c");
-  ASSERT_TRUE(result->ok());
-  EXPECT_EQ((*result)->description_json, "{\"parts\":\"a.zip\"}");
-  EXPECT_EQ(text_of(Mapping::map((*result)->package.get())->bytes()), "abc");
-  EXPECT_LT(::write((*result)->package.get(), "x", 1), 0);
-  unpack("crash");
-  EXPECT_EQ(result->error().code, Code::kCorrupt);
-#ifndef NOREN_SANITIZED
-  unpack("memory 100000");
-  EXPECT_EQ(result->error().code, Code::kTooLarge);
-#endif
 }
 
 TEST(Probes, SayWhenAFreshChildAnswered) {
