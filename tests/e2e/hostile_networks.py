@@ -9,8 +9,6 @@ import zipfile
 
 import models
 
-HOSTILE = pathlib.Path(__file__).resolve().parents[1] / "data" / "hostile"
-
 BILLION = 1_000_000_000
 MOST = (1 << 63) - 1
 LAYER = "layer.*|function.*"  # how a sentence names the place
@@ -278,10 +276,6 @@ NETWORKS = {
     "parameter_h5_of_garbage": (
         lambda path: parameter_file(path, b"\x89HDF\r\n\x1a\n" + b"\xff" * 4096, "parameter.h5"),
         "parameter",
-    ),
-    "parameter_h5_that_kills_its_reader": (
-        lambda path: parameter_file(path, (HOSTILE / "hdf5_heap.h5").read_bytes(), "parameter.h5"),
-        "made its reader fail",
     ),
 }
 

@@ -2,6 +2,7 @@
 its memory, the throw-away worker is gone, and the server goes on."""
 
 import os
+import pathlib
 import re
 import resource
 import subprocess
@@ -67,6 +68,16 @@ def test_members_that_nobody_asks_for_are_left_alone(server, tmp_path, name):
 @pytest.mark.parametrize("name", hostile_networks.NETWORKS)
 def test_a_hostile_network(server, tmp_path, name):
     refuse(server, hostile_networks.write(name, tmp_path), hostile_networks.NETWORKS[name][1])
+
+
+def test_a_parameter_file_that_kills_its_reader(server, samples, tmp_path):
+    data = (pathlib.Path(__file__).parents[1] / "data" / "hostile" / "hdf5_heap.h5").read_bytes()
+    hostile = hostile_networks.parameter_file(tmp_path / "heap.nnp", data, "parameter.h5")
+    sentence = server.publish_refused(hostile)
+    assert "the file made its reader fail, so it is refused" in sentence
+    api = server.publish(samples / "iris.nnp")
+    assert server.infer(api, [{"name": "x", "type": "vector", "data": [5.1, 3.5, 1.4, 0.2]}])[0] == 200
+    server.cli("delete", api["id"], "--yes")
 
 
 @pytest.mark.parametrize("name", hostile_onnx.MODELS)
