@@ -38,10 +38,15 @@ std::string Dispatch::no_room_reason(const ApiState& api) const {
   if (dedicated_bytes(api) > options_.memory_budget_bytes)
     return needs + "which is more than the whole " + budget + ": raise --memory-budget";
   std::int64_t own_bytes = 0;
-  for (const auto& worker : api.workers) own_bytes += worker->charged_bytes;
+  bool some_are_ending = false;
+  for (const auto& worker : api.workers) {
+    if (worker->served_as.type == ExecutionType::kDedicated) own_bytes += worker->charged_bytes;
+    some_are_ending = some_are_ending || !worker->is_live();
+  }
   const std::string else_helps = dedicated_charged_bytes_ > own_bytes ? "switch another dedicated API off"
-                                 : own_bytes > 0                      ? "run fewer instances of this one"
-                                                 : "wait until running requests give memory back";
+                                 : some_are_ending ? "wait until its last instance has ended"
+                                 : own_bytes > 0   ? "run fewer instances of this one"
+                                                   : "wait until running requests give memory back";
   return needs + "and of the " + budget + " only " + std::to_string(claimable_bytes() / kMiB) +
          " MiB are free: raise --memory-budget, or " + else_helps;
 }

@@ -39,9 +39,9 @@ TEST(MemoryBudget, OneThatTheBudgetHasNoRoomForWaitsAndSaysWhy) {
   EXPECT_EQ(p.state(small), InstanceState::kRunning) << "what fits beside it runs";
   EXPECT_EQ(p.state(second), InstanceState::kRetrying);
   const std::string reason = p.plane->status("a2")->reason;
-  EXPECT_NE(reason.find("needs 60 MiB, and of the memory budget of 100 MiB only 0 MiB are free"),
-            std::string::npos)
-      << reason;
+  EXPECT_EQ(reason,
+            "it needs 60 MiB, and of the memory budget of 100 MiB only 0 MiB are free: raise "
+            "--memory-budget, or switch another dedicated API off");
   const Refused refused = p.refusal(second);
   EXPECT_EQ(refused.state, InstanceState::kRetrying);
   EXPECT_GE(refused.retry_after_s, 1);
@@ -140,6 +140,27 @@ TEST(MemoryBudget, ACrashBesideOneThatWaitsForRoomIsMadeGoodAtOnce) {
   p.settle();
   EXPECT_EQ(p.host.live.size(), 1U);
   EXPECT_EQ(p.host.started_count, 2);
+}
+
+TEST(MemoryBudget, OneThatWaitsForItsOwnEndSaysSo) {
+  PuppetPlane p(kMonday, budget_of(100));
+  PublishedApi api = api_of("a1", 60);
+  p.apply({api});
+  p.host.live[0]->become_ready();
+  Caller caller;
+  ASSERT_TRUE(p.call(caller, api, "x"));
+  api.enabled = false;
+  p.apply({api});
+  api.enabled = true;
+  p.apply({api});
+  EXPECT_EQ(p.host.started_count, 1);
+  EXPECT_EQ(p.plane->status("a1")->reason,
+            "it needs 60 MiB, and of the memory budget of 100 MiB only 40 MiB are free: raise "
+            "--memory-budget, or wait until its last instance has ended");
+  p.host.live[0]->answer();
+  EXPECT_TRUE(caller.is_answered());
+  p.settle();
+  EXPECT_EQ(p.host.started_count, 2) << "at once";
 }
 
 TEST(MemoryBudget, MemoryThatComesBackGoesToThemFirstAndAtOnce) {
