@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace noren::worker {
 namespace {
 
@@ -101,6 +103,28 @@ TEST(Statistics, FourierTransformsCountTheStagesOfEachAxis) {
                        .total();
   EXPECT_EQ(one.multiply_add, 240'000);
   EXPECT_EQ(one.multiply, 0);
+}
+
+TEST(Statistics, FourierTransformsOverOddNumbersOfAxesAreCountedToo) {
+  const auto products = [](std::int64_t axes_count) {
+    Arguments arguments;
+    arguments.set("signal_ndim", axes_count).set("normalized", false);
+    return DesignBuilder()
+        .input("x", {1, 3, 1000, 2})
+        .layer("F", "FFT", {"x"}, {1, 3, 1000, 2}, 1, arguments)
+        .total()
+        .multiply_add;
+  };
+  EXPECT_EQ(products(std::numeric_limits<std::int64_t>::min()), 0);
+  EXPECT_EQ(products(0), 0);
+  EXPECT_EQ(products(std::numeric_limits<std::int64_t>::max()), products(3));
+}
+
+TEST(Statistics, CountsBeyondAllIntegersAreTheLargest) {
+  EXPECT_EQ(whole_count(0x1p62), std::int64_t{1} << 62);
+  EXPECT_EQ(whole_count(0x1p63), std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(whole_count(-0x1p80), std::numeric_limits<std::int64_t>::min());
+  EXPECT_EQ(whole_count(std::numeric_limits<double>::quiet_NaN()), 0);
 }
 
 TEST(Statistics, SeparableConvolutionsCountTheirKernelsForEachOutput) {
