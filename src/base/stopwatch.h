@@ -16,9 +16,8 @@ class Stopwatch {
  public:
   Stopwatch() : started_ns_(system_clock().monotonic_ns()), processor_started_ns_(processor_ns()) {}
   MonotonicNs started_ns() const { return started_ns_; }
-  std::int64_t run_ns() const {
-    return std::min(system_clock().monotonic_ns() - started_ns_, processor_ns() - processor_started_ns_);
-  }
+  std::int64_t elapsed_ns() const { return system_clock().monotonic_ns() - started_ns_; }
+  std::int64_t run_ns() const { return std::min(elapsed_ns(), processor_ns() - processor_started_ns_); }
 
  private:
   static std::int64_t processor_ns() {

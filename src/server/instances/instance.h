@@ -39,7 +39,7 @@ enum class OutcomeCode : std::uint8_t {
 struct CallOutcome {
   OutcomeCode code = OutcomeCode::kInternal;
   std::string bytes;
-  std::int64_t run_ns = 0;       ///< decode and inference, of the core's time that the worker had
+  std::int64_t run_ns = 0;       ///< decode and inference: processor time, on a GPU by the clock
   std::uint32_t batch_size = 1;  ///< requests that shared the run
 };
 
