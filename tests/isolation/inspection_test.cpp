@@ -18,7 +18,7 @@ TEST_F(LocalInspection, Inspects) {
     spec.deadline_ms = deadline_ms;
     result.reset();
     host->inspect(std::move(spec), [&](Result<Inspection> inspected) { result = std::move(inspected); });
-    EXPECT_TRUE(until([&] { return result.has_value(); }, 10));
+    EXPECT_TRUE(until([&] { return result.has_value(); }));
   };
   inspect("model x");
   ASSERT_TRUE(result->ok());
@@ -48,7 +48,7 @@ TEST_F(LocalInspection, TakesResultsApart) {
     spec.task = InspectSpec::Task::kResults;
     result.reset();
     host->inspect(std::move(spec), [&](Result<Inspection> inspected) { result = std::move(inspected); });
-    EXPECT_TRUE(until([&] { return result.has_value(); }, 10));
+    EXPECT_TRUE(until([&] { return result.has_value(); }));
   };
   unpack("parts a b c");
   ASSERT_TRUE(result->ok());

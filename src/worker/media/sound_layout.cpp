@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "worker/media/layout.h"
 
@@ -25,10 +26,13 @@ Result<SoundGeometry> geometry_of(const MediaTarget& target) {
   if (rank == 0 || !std::all_of(shape.begin(), shape.end() - static_cast<std::ptrdiff_t>(axes),
                                 [](auto n) { return n == 1; }))
     return invalid("this input (" + to_string(shape) + ") takes no sound");
-  if (rank == 1) return SoundGeometry{1, shape[0]};
-  if (target.sound.layout == SoundLayout::kChannelsLast)
-    return SoundGeometry{shape[rank - 1], shape[rank - 2]};
-  return SoundGeometry{shape[rank - 2], shape[rank - 1]};
+  SoundGeometry geometry{1, shape[rank - 1]};
+  if (rank >= 2) {
+    geometry.channels = shape[rank - 2];
+    if (target.sound.layout == SoundLayout::kChannelsLast) std::swap(geometry.channels, geometry.length);
+  }
+  if (geometry.channels == 0) return invalid("this input (" + to_string(shape) + ") takes no sound");
+  return geometry;
 }
 
 void to_scale(Sound& sound, const SoundRule& rule) {

@@ -98,6 +98,8 @@ TEST(SoundLayout, LengthIsTheFilesOrTheInputs) {
             "the WAV file has 3 samples a channel, the input takes 4");
   EXPECT_THAT(refusal(take(mono, {2, 1, 3}, SoundLayout::kChannelsFirst)), HasSubstr("takes no sound"));
   EXPECT_THAT(refusal(take(mono, {}, SoundLayout::kChannelsFirst)), HasSubstr("takes no sound"));
+  EXPECT_THAT(refusal(take(mono, {0, 3}, SoundLayout::kChannelsFirst)), HasSubstr("takes no sound"));
+  EXPECT_THAT(refusal(take(mono, {3, 0}, SoundLayout::kChannelsLast)), HasSubstr("takes no sound"));
 }
 
 TEST(SoundLayout, FullScaleBecomesOne) {
