@@ -143,7 +143,7 @@ def test_kill_9_under_load_loses_no_answer_and_invents_none(start_server, sample
 def test_a_model_that_hangs_stops_nobody_else(start_server, samples, tmp_path):
     server = start_server("--deadline", "700ms")
     iris = server.publish(samples / "iris.nnp")
-    slow = server.publish(models.slow(tmp_path / "slow.nnp", 400))
+    slow = server.publish(models.slow(tmp_path / "slow.nnp", 4_000))
     one = json.dumps({"inputs": [{"name": "x", "type": "vector", "data": [1]}]})
     with Load(server, iris, callers_count=2) as load:
         for _ in range(3):
@@ -201,7 +201,7 @@ def test_a_model_that_takes_all_memory_fails_alone(start_server, samples, tmp_pa
 def test_half_closed_and_vanishing_callers(start_server, samples, tmp_path):
     server = start_server()
     iris = server.publish(samples / "iris.nnp")
-    slow = server.publish(models.slow(tmp_path / "slow.nnp", 400))
+    slow = server.publish(models.slow(tmp_path / "slow.nnp", 4_000))
     host, port = server.url.removeprefix("http://").split(":")
     assert ask(server, iris) == 200
     before = descriptors_count(server)
