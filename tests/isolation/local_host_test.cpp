@@ -119,6 +119,7 @@ TEST_F(LocalHost, AVersionThatFailsItsSampleIsNotReadyAndSaysWhy) {
   EXPECT_EQ(ask(*second, sound, "echo served"), "served");
 }
 
+#ifndef __SANITIZE_THREAD__  // whose runtime has a thread of its own
 TEST_F(LocalHost, AVersionLoadsWithALowPriorityAndServesWithItsOwn) {
   const int own = ::getpriority(PRIO_PROCESS, 0);
   Remembering listener;
@@ -134,6 +135,7 @@ TEST_F(LocalHost, AVersionLoadsWithALowPriorityAndServesWithItsOwn) {
   ASSERT_TRUE(until([&] { return listener.ready.has_value(); }));
   EXPECT_EQ(priorities_of(children_of(zygote()).at(0)), std::vector<int>{own});
 }
+#endif
 
 TEST_F(LocalHost, LargeAndCompressedBodiesArrive) {
   Remembering listener;
@@ -326,6 +328,7 @@ TEST_F(LocalHost, WaitingRequestsShareARunAndAPoisonedOneFailsAlone) {
   EXPECT_EQ(listener.outcomes[300].code, OutcomeCode::kInvalidRequest);
 }
 
+#ifndef __SANITIZE_THREAD__  // whose shadow memory counts
 TEST_F(LocalHost, MemoryThatGrowsIsReported) {
   Remembering listener;
   const auto instance = start(listener);
@@ -338,6 +341,7 @@ TEST_F(LocalHost, MemoryThatGrowsIsReported) {
   EXPECT_GE(listener.memory_bytes, before + (60 << 20));
   EXPECT_LE(listener.memory_bytes, before + (80 << 20));
 }
+#endif
 
 TEST_F(LocalHost, TwoHundredStartsLeaveNothingBehind) {
   {

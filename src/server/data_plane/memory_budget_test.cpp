@@ -202,6 +202,7 @@ TEST(MemoryBudget, OneThatNoRequestCouldMakeRoomForHoldsNoneUp) {
   for (std::size_t i = 1; i < callers.size(); ++i) ASSERT_TRUE(p.call(callers[i], on_demand, "x"));
   p.advance_ms(1'000);
   EXPECT_GT(p.host.live.size(), 2U);
+  for (Caller& each : callers) p.plane->abandon(each);
 }
 
 TEST(MemoryBudget, WhatTakesThePlaceOfAnOldOneIsNotHeldUpByIt) {
