@@ -25,7 +25,8 @@ constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, newer than Debian 12
 /// mallinfo2() says is about its blocks.
 bool heap_is_of_c_library() {
   const std::size_t used_before = ::mallinfo2().uordblks;
-  void* const block = std::malloc(kSmallHoleBytes);
+  // volatile: a compiler leaves out what is unused.
+  void* volatile const block = std::malloc(kSmallHoleBytes);
   const bool is_counted = ::mallinfo2().uordblks != used_before;
   std::free(block);
   return is_counted;
