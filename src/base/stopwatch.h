@@ -2,9 +2,8 @@
 // thread.
 #pragma once
 
-#include <time.h>
-
 #include <algorithm>
+#include <ctime>
 
 #include "base/check.h"
 #include "base/clock.h"
