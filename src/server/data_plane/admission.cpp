@@ -32,7 +32,8 @@ Permit::Permit(Permit&& other) noexcept
       state_(std::move(other.state_)),
       snapshot_(std::move(other.snapshot_)),
       api_(other.api_),
-      is_free_(other.is_free_) {}
+      is_free_(other.is_free_),
+      counted_day_(std::exchange(other.counted_day_, std::nullopt)) {}
 
 Permit& Permit::operator=(Permit&& other) noexcept {
   if (this == &other) return *this;
@@ -42,9 +43,14 @@ Permit& Permit::operator=(Permit&& other) noexcept {
 
 Permit::~Permit() {
   if (Admission* const admission = std::exchange(admission_, nullptr); admission != nullptr) {
-    admission->settle(*state_, UsageClass::kAbandoned, Admission::FreePermit::kUntouched);
+    admission->settle(*state_, UsageClass::kAbandoned, Admission::FreePermit::kUntouched, counted_day_);
     if (is_free_) admission->take_back(state_);
   }
+}
+
+void Permit::count_answered() {
+  CHECK(admission_ != nullptr && !counted_day_);
+  counted_day_ = admission_->count_answered(*state_);
 }
 
 void Permit::settle(UsageClass usage) {
@@ -52,7 +58,8 @@ void Permit::settle(UsageClass usage) {
   Admission* const admission = std::exchange(admission_, nullptr);
   const bool uses_up = is_free_ && usage == UsageClass::kSuccess;
   admission->settle(*state_, usage,
-                    uses_up ? Admission::FreePermit::kUsedUp : Admission::FreePermit::kUntouched);
+                    uses_up ? Admission::FreePermit::kUsedUp : Admission::FreePermit::kUntouched,
+                    counted_day_);
   if (is_free_ && !uses_up) admission->take_back(state_);
 }
 
@@ -189,10 +196,19 @@ void Admission::give_up_lease(ApiState& state) {
   store_permits(state);
 }
 
-void Admission::settle(ApiState& state, UsageClass usage, FreePermit free_permit) {
+std::int32_t Admission::count_answered(const ApiState& state) {
+  return parts_.usage.begin_success(state.api->number);
+}
+
+void Admission::settle(ApiState& state, UsageClass usage, FreePermit free_permit,
+                       std::optional<std::int32_t> counted_day) {
   // The success is counted before the permit leaves the flight: a crash in between errs on the safe side of
   // the free quota.
-  parts_.usage.add(state.api->number, usage);
+  const std::uint32_t number = state.api->number;
+  const bool was_answered = counted_day && usage == UsageClass::kSuccess;
+  if (was_answered) parts_.usage.keep_success(number, *counted_day);
+  if (counted_day && !was_answered) parts_.usage.drop_success(number, *counted_day);
+  if (!was_answered) parts_.usage.add(number, usage);
   if (free_permit == FreePermit::kUntouched) return;
   --state.permits.in_flight_count;
   store_permits(state);

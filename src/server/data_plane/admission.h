@@ -23,7 +23,10 @@ class Admission {
 
   // Of permits.
   enum class FreePermit : std::uint8_t { kUntouched, kUsedUp };
-  void settle(ApiState& state, UsageClass usage, FreePermit free_permit);
+  std::int32_t count_answered(const ApiState& state);
+  /// `counted_day`: of count_answered(), if that was called.
+  void settle(ApiState& state, UsageClass usage, FreePermit free_permit,
+              std::optional<std::int32_t> counted_day);
   void take_back(const std::shared_ptr<ApiState>& state);
 
  private:

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "domain/catalog.h"
 #include "server/data_plane/usage_counters.h"
@@ -22,6 +23,9 @@ class Permit {
 
   /// The API as it was published when the permit was given.
   const PublishedApi& api() const { return *api_; }
+  /// Counts the request as answered, before its answer is handed over: a server that is killed between the
+  /// two has counted what the caller has. Unless kSuccess settles it then, the count is taken back.
+  void count_answered();
   /// kSuccess counts and uses the request up; anything else is noted and given back.
   void settle(UsageClass usage);
 
@@ -37,6 +41,7 @@ class Permit {
   CatalogSnapshot snapshot_;
   const PublishedApi* api_ = nullptr;
   bool is_free_ = false;
+  std::optional<std::int32_t> counted_day_;  ///< UTC; of count_answered()
 };
 
 }  // namespace noren::server

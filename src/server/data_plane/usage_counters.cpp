@@ -1,5 +1,6 @@
 #include "server/data_plane/usage_counters.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -108,14 +109,26 @@ class UsageCounters::Impl {
   }
 
   void add(std::uint32_t number, UsageClass usage) {
-    ApiUsage& api = usage_of(number);
-    const WallUs now = clock_.wall_us();
-    if (now >= api.day_ends_us || now < api.day_starts_us) turn_day(api, number, now);
-    std::uint64_t& place = api.today->values[static_cast<std::size_t>(usage)];
+    Slot& slot = slot_of_today(number);
+    std::uint64_t& place = slot.values[static_cast<std::size_t>(usage)];
     store(place, place + 1);
-    if (api.changed) return;
-    api.changed = true;
-    changed_.push_back(api.today);
+    mark_changed(usage_of(number), slot);
+  }
+
+  std::int32_t begin_success(std::uint32_t number) {
+    Slot& slot = slot_of_today(number);
+    store(slot.values[0], slot.values[0] + 1);
+    begun_.push_back(slot.key);
+    return day_of(slot.key);
+  }
+
+  void keep_success(std::uint32_t number, std::int32_t utc_day) {
+    mark_changed(usage_of(number), end_success(number, utc_day));
+  }
+
+  void drop_success(std::uint32_t number, std::int32_t utc_day) {
+    Slot& slot = end_success(number, utc_day);
+    store(slot.values[0], slot.values[0] - 1);
   }
 
   FreePermits free_permits(std::uint32_t number) const {
@@ -280,6 +293,31 @@ class UsageCounters::Impl {
     return true;
   }
 
+  Slot& slot_of_today(std::uint32_t number) {
+    ApiUsage& api = usage_of(number);
+    const WallUs now = clock_.wall_us();
+    if (now >= api.day_ends_us || now < api.day_starts_us) turn_day(api, number, now);
+    return *api.today;
+  }
+
+  void mark_changed(ApiUsage& api, Slot& slot) {
+    const bool is_today = api.today == &slot;
+    if (is_today && api.changed) return;
+    if (!is_today && std::ranges::find(changed_, &slot) != changed_.end()) return;
+    changed_.push_back(&slot);
+    if (is_today) api.changed = true;
+  }
+
+  /// The slot of one that begin_success() counted: most end at once, so it is looked for from the back.
+  Slot& end_success(std::uint32_t number, std::int32_t utc_day) {
+    const std::uint64_t key = key_of(SlotKind::kDay, number, utc_day);
+    const auto begun = std::find(begun_.rbegin(), begun_.rend(), key);
+    CHECK(begun != begun_.rend());
+    *begun = begun_.back();
+    begun_.pop_back();
+    return *days_.at(key);  // its counts are in no store yet, so it has kept its slot
+  }
+
   ApiUsage& usage_of(std::uint32_t number) {
     if (number != last_number_ || last_ == nullptr) {
       last_ = &apis_[number];  // references into an unordered_map stay good
@@ -324,11 +362,12 @@ class UsageCounters::Impl {
     for (std::size_t i = kSegmentBytes / sizeof(Slot); i-- > 0;) free_.push_back(&segment[i]);
   }
 
-  static UsageRow row_of(const Slot& slot) {
+  UsageRow row_of(const Slot& slot) const {
     UsageRow row;
     row.api_number = number_of(slot.key);
     row.utc_day = day_of(slot.key);
     std::memcpy(row.counts, slot.values, sizeof row.counts);
+    row.counts[0] -= static_cast<std::uint64_t>(std::ranges::count(begun_, slot.key));
     return row;
   }
 
@@ -346,6 +385,7 @@ class UsageCounters::Impl {
   ApiUsage* last_ = nullptr;
   std::uint32_t last_number_ = 0;
   std::vector<Slot*> changed_;
+  std::vector<std::uint64_t> begun_;  ///< keys of the days of successes that are neither kept nor dropped yet
   std::vector<InDoubt> in_doubt_;
 };
 
@@ -360,6 +400,15 @@ Result<std::unique_ptr<UsageCounters>> UsageCounters::open(const std::string& fi
 
 const std::string& UsageCounters::server_id() const { return impl_->server_id(); }
 void UsageCounters::add(std::uint32_t api_number, UsageClass usage) { impl_->add(api_number, usage); }
+std::int32_t UsageCounters::begin_success(std::uint32_t api_number) {
+  return impl_->begin_success(api_number);
+}
+void UsageCounters::keep_success(std::uint32_t api_number, std::int32_t utc_day) {
+  impl_->keep_success(api_number, utc_day);
+}
+void UsageCounters::drop_success(std::uint32_t api_number, std::int32_t utc_day) {
+  impl_->drop_success(api_number, utc_day);
+}
 UsageCounters::FreePermits UsageCounters::free_permits(std::uint32_t api_number) const {
   return impl_->free_permits(api_number);
 }

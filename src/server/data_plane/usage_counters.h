@@ -46,6 +46,12 @@ class UsageCounters {
 
   void add(std::uint32_t api_number, UsageClass usage);
 
+  /// A success that is about to happen. It is in the file, where a process that is killed now leaves it, and
+  /// in no row until it is kept. Returns its UTC day, for one of the two that follow.
+  std::int32_t begin_success(std::uint32_t api_number);
+  void keep_success(std::uint32_t api_number, std::int32_t utc_day);
+  void drop_success(std::uint32_t api_number, std::int32_t utc_day);
+
   /// Permits of a free API that were leased and not used yet, and those that requests hold now. What was in
   /// flight when a process died is in doubt and counts as used: it is reported once by open() and then gone.
   struct FreePermits {

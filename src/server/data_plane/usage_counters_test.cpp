@@ -76,6 +76,26 @@ TEST_F(UsageCountersTest, CountsByApiDayAndClass) {
               row.api_number == 1 && row.utc_day == 100 ? 1U : 0U);
 }
 
+TEST_F(UsageCountersTest, WhatHasBegunIsInNoRowUntilItIsKept) {
+  const auto counters = open();
+  counters->add(1, UsageClass::kSuccess);
+  const std::int32_t day = counters->begin_success(1);
+  EXPECT_EQ(counters->begin_success(1), day);
+  EXPECT_EQ(successes(counters->take_changed_rows()), (decltype(successes({})){{{1, 100}, 1}}));
+  clock_.set_wall_us(101 * kDayUs);  // a caller that reads slowly, past midnight
+  counters->add(1, UsageClass::kSuccess);
+  EXPECT_EQ(successes(counters->take_changed_rows()), (decltype(successes({})){{{1, 101}, 1}}));
+  counters->keep_success(1, day);
+  counters->drop_success(1, day);
+  EXPECT_EQ(successes(counters->take_changed_rows()), (decltype(successes({})){{{1, 100}, 2}}));
+  EXPECT_EQ(successes(counters->all_rows()), (decltype(successes({})){{{1, 100}, 2}, {{1, 101}, 1}}));
+}
+
+TEST_F(UsageCountersTest, WhatHasBegunIsCountedByAProcessThatIsKilled) {
+  in_killed_process([](UsageCounters& counters) { counters.begin_success(1); });
+  EXPECT_EQ(successes(open()->all_rows()), (decltype(successes({})){{{1, 100}, 1}}));
+}
+
 TEST_F(UsageCountersTest, GoesOnWhereItStopped) {
   std::string id;
   {

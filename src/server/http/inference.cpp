@@ -143,6 +143,7 @@ RequestTask serve_inference(Exchange& exchange, InferenceRoute route, InferenceP
     co_await exchange.send(std::move(answer));
     co_return;
   }
+  permit.count_answered();
   const bool was_sent = co_await exchange.send(ok_answer(std::move(result.answer)));
   permit.settle(was_sent ? UsageClass::kSuccess : UsageClass::kAbandoned);
 }
