@@ -72,9 +72,11 @@ class SpawnSettings {
     // A group of its own: Ctrl-C at the terminal reaches the server, which then decides about its workers. No
     // session of its own: Linux shares the cores between sessions first, and a worker's low priority would
     // not count beside the server.
-    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                                 POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSCHEDULER);
+    int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP;
     const Scheduling& scheduling = scheduling_of_server();
+    // Where it is the same nothing is asked of a host that may forbid it, and would have nothing start.
+    if (::sched_getscheduler(0) != scheduling.policy) flags |= POSIX_SPAWN_SETSCHEDULER;
+    ::posix_spawnattr_setflags(&attributes_, static_cast<short>(flags));
     ::posix_spawnattr_setschedpolicy(&attributes_, scheduling.policy);
     ::posix_spawnattr_setschedparam(&attributes_, &scheduling.parameters);
     sigset_t none;
