@@ -2,21 +2,16 @@
 import base64
 import json
 import math
-import struct
 import zlib
 
 import pytest
+from hostile_files import png
 
 
 def png_of(grey, side):
     """A grey picture of side x side as PNG, the values untouched."""
-    def chunk(kind, content):
-        check = zlib.crc32(kind + content)
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
-
-    rows = b"".join(b"\0" + grey[start:start + side] for start in range(0, len(grey), side))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
-            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+    rows = b"".join(b"\0" + grey[start : start + side] for start in range(0, len(grey), side))
+    return png(side, side, pixels=zlib.compress(rows))
 
 
 def inputs_of(sample):

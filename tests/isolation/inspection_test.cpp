@@ -7,18 +7,25 @@
 namespace noren::server {
 namespace {
 
-using LocalInspection = HostTest;
+class LocalInspection : public HostTest {
+ protected:
+  /// Leaves what came of it in `result`.
+  void inspect(std::string_view text, InspectSpec spec) {
+    spec.file = sealed_memfd("file", bytes_of(text)).value();
+    result.reset();
+    host->inspect(std::move(spec), [this](Result<Inspection> inspected) { result = std::move(inspected); });
+    EXPECT_TRUE(until([this] { return result.has_value(); }));
+  }
+
+  std::optional<Result<Inspection>> result;
+};
 
 TEST_F(LocalInspection, Inspects) {
-  std::optional<Result<Inspection>> result;
-  const auto inspect = [&](std::string_view text, std::int64_t deadline_ms = 0) {
+  const auto inspect = [this](std::string_view text, std::int64_t deadline_ms = 0) {
     InspectSpec spec;
-    spec.file = sealed_memfd("file", bytes_of(text)).value();
     spec.file_name = "a.nnp";
     spec.deadline_ms = deadline_ms;
-    result.reset();
-    host->inspect(std::move(spec), [&](Result<Inspection> inspected) { result = std::move(inspected); });
-    EXPECT_TRUE(until([&] { return result.has_value(); }));
+    LocalInspection::inspect(text, std::move(spec));
   };
   inspect("model x");
   ASSERT_TRUE(result->ok());
@@ -40,15 +47,11 @@ TEST_F(LocalInspection, Inspects) {
 }
 
 TEST_F(LocalInspection, TakesResultsApart) {
-  std::optional<Result<Inspection>> result;
-  const auto unpack = [&](std::string_view text) {
+  const auto unpack = [this](std::string_view text) {
     InspectSpec spec;
-    spec.file = sealed_memfd("file", bytes_of(text)).value();
     spec.file_name = "a.zip";
     spec.task = InspectSpec::Task::kResults;
-    result.reset();
-    host->inspect(std::move(spec), [&](Result<Inspection> inspected) { result = std::move(inspected); });
-    EXPECT_TRUE(until([&] { return result.has_value(); }));
+    inspect(text, std::move(spec));
   };
   unpack("parts a b c");
   ASSERT_TRUE(result->ok());

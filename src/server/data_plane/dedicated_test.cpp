@@ -7,12 +7,6 @@
 namespace noren::server {
 namespace {
 
-constexpr WallUs kMonday = 1'704'067'200'000'000;  // 2024-01-01
-constexpr WallUs kHourUs = 3'600'000'000;
-constexpr WallUs kSecondUs = 1'000'000;
-constexpr WallUs kNine = kMonday + 9 * kHourUs;
-constexpr WallUs kFive = kMonday + 17 * kHourUs;
-
 PublishedApi scheduled() {
   PublishedApi api = PuppetPlane::api("a1");
   api.schedule = *Schedule::of({*parse_window("Mon-Fri 09:00-17:00")});

@@ -7,11 +7,6 @@
 namespace noren::server {
 namespace {
 
-constexpr WallUs kMonday = 1'704'067'200'000'000;  // 2024-01-01
-constexpr WallUs kHourUs = 3'600'000'000;
-constexpr WallUs kSecondUs = 1'000'000;
-constexpr WallUs kNine = kMonday + 9 * kHourUs;
-constexpr WallUs kFive = kMonday + 17 * kHourUs;
 constexpr std::int64_t kMiB = 1 << 20;
 
 DataPlaneOptions budget_of(std::int64_t mebibytes) {

@@ -14,6 +14,13 @@
 
 namespace noren::server {
 
+// A week to schedule in.
+inline constexpr WallUs kMonday = 1'704'067'200'000'000;  // 2024-01-01
+inline constexpr WallUs kHourUs = 3'600'000'000;
+inline constexpr WallUs kSecondUs = 1'000'000;
+inline constexpr WallUs kNine = kMonday + 9 * kHourUs;
+inline constexpr WallUs kFive = kMonday + 17 * kHourUs;
+
 inline constexpr const char* kPuppetKey = "6626b3e4-1316-4b1a-b10b-000000000001";
 
 class PuppetHost;

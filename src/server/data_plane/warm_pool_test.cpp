@@ -8,7 +8,6 @@
 namespace noren::server {
 namespace {
 
-constexpr WallUs kMonday = 1'704'067'200'000'000;
 constexpr std::int64_t kMiB = static_cast<std::int64_t>(limits::kMiB);
 
 PublishedApi per_request(const std::string& id) { return PuppetPlane::api(id, ExecutionType::kPerRequest); }
