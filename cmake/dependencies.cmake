@@ -13,10 +13,20 @@ find_package(GDCM REQUIRED)
 if(NOREN_TESTS)
   find_package(GTest REQUIRED)
 endif()
-foreach(PACKAGE libsodium libzip libseccomp simdjson libpng libjpeg libtiff-4 sndfile sqlite3 zlib hdf5)
+foreach(PACKAGE libsodium libzip libseccomp simdjson libpng libjpeg libtiff-4 sndfile sqlite3 zlib)
   string(MAKE_C_IDENTIFIER ${PACKAGE} PACKAGE_ID)
   pkg_check_modules(${PACKAGE_ID} REQUIRED IMPORTED_TARGET ${PACKAGE})
 endforeach()
+
+# HDF5 as an archive: its shared library brings libcurl and two dozen libraries of networks behind it (a
+# driver for remote files), each of which every fork of the zygote would copy, and no worker has a use for.
+pkg_check_modules(HDF5 REQUIRED hdf5)
+find_library(HDF5_ARCHIVE libhdf5.a REQUIRED HINTS ${HDF5_LIBRARY_DIRS})
+find_library(SZIP_LIBRARY sz REQUIRED)
+add_library(hdf5_archive INTERFACE)
+target_include_directories(hdf5_archive SYSTEM INTERFACE ${HDF5_INCLUDE_DIRS})
+target_link_libraries(hdf5_archive
+  INTERFACE ${HDF5_ARCHIVE} ${SZIP_LIBRARY} PkgConfig::zlib m ${CMAKE_DL_LIBS})
 
 # Boost 1.81: headers, and the two compiled libraries that are used.
 # CMake's own FindBoost is older than these two and warns about not knowing them: nobody can act on that.

@@ -19,7 +19,9 @@ constexpr std::size_t kFirstHeapBytes = limits::kMiB;
 constexpr std::size_t kMapAloneBytes = 32 * limits::kMiB;
 constexpr std::size_t kHoleStepBytes = 16;
 constexpr std::size_t kSmallHoleBytes = 1'040;
+constexpr std::size_t kHugePageBytes = 2 * limits::kMiB;
 constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, newer than Debian 12's C library
+constexpr int kCollapse = 25;       // MADV_COLLAPSE, the same
 
 /// False where another allocator stands in for the C library's, such as a sanitizer's: nothing that
 /// mallinfo2() says is about its blocks.
@@ -59,6 +61,16 @@ void fill_heap_holes() {
     fill_holes_of(size_bytes);
   for (std::size_t size_bytes = kSmallHoleBytes; size_bytes >= kHoleStepBytes; size_bytes -= kHoleStepBytes)
     fill_holes_of(size_bytes);
+}
+
+void join_heap_pages() {
+  if (!heap_is_of_c_library()) return;
+  // The end stays as it is: it is what a child writes to.
+  const struct mallinfo2 heap = ::mallinfo2();
+  const auto heap_end = reinterpret_cast<std::uintptr_t>(::sbrk(0));
+  const std::uintptr_t begin = (heap_end - heap.arena + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+  const std::uintptr_t end = (heap_end - heap.keepcost) / kHugePageBytes * kHugePageBytes;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, kCollapse);
 }
 
 void populate_heap() {

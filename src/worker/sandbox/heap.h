@@ -14,6 +14,10 @@ void tune_heap();
 /// A child would allocate from them, and each would cost the copy of a page that is otherwise shared.
 void fill_heap_holes();
 
+/// In the zygote, after the holes are filled: what warming up left becomes huge pages, of which a fork copies
+/// one entry where it would copy 512.
+void join_heap_pages();
+
 /// In a child: its first pages come with one system call, instead of a fault for each.
 void populate_heap();
 

@@ -117,6 +117,7 @@ Status Zygote::prepare() {
   if (!signals_.valid()) return system_error(Code::kUnavailable, "internal error", "signalfd");
   TRY(try_sandbox());
   fill_heap_holes();
+  join_heap_pages();
   say_hello(started_ns);
   return Ok{};
 }
