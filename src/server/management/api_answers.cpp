@@ -26,20 +26,7 @@ std::string purpose_of(const Exchange& exchange) {
   return "answer:" + exchange.principal.owner_id + ":" + exchange.request.idempotency_key;
 }
 
-}  // namespace
-
-void add(InstanceSeconds& sum, const InstanceSeconds& more) {
-  sum.cpu_s += more.cpu_s;
-  sum.gpu_s += more.gpu_s;
-}
-
-void add_seconds(json::object& object, const InstanceSeconds& seconds) {
-  object["cpu_instance_seconds"] = seconds.cpu_s;
-  object["gpu_instance_seconds"] = seconds.gpu_s;
-}
-
-Result<json::object> api_json(const ManagementParts& parts, const ApiRow& row) {
-  ASSIGN_OR_RETURN(const OutcomeCounts counts, parts.usage.total(row.api.number));
+Result<json::object> row_json(const ManagementParts& parts, const ApiRow& row, const UsageTotal& total) {
   ASSIGN_OR_RETURN(const ApiSettings settings, settings_from_json(row.api.settings));
   ASSIGN_OR_RETURN(const PublishedApi published, parts.apis.published(row));
   json::object api = {{"id", row.api.id},
@@ -53,16 +40,35 @@ Result<json::object> api_json(const ManagementParts& parts, const ApiRow& row) {
                       {"created", format_utc(row.api.created_us)},
                       {"modified", format_utc(row.api.modified_us)},
                       {"cost_parameter", row.cost_parameter},
-                      {"successes", counts.succeeded}};
-  if (plan_of(row.owner_plan) == Plan::kFree) api["free_left"] = parts.usage.free_left(counts);
+                      {"successes", total.counts.succeeded}};
+  if (plan_of(row.owner_plan) == Plan::kFree) api["free_left"] = parts.usage.free_left(total.counts);
   add_settings(api, published, parts.clock.wall_us());
-  if (row.api.type == ExecutionType::kDedicated) {
-    ASSIGN_OR_RETURN(const auto days, parts.usage.instance_seconds(row.api.number));
-    InstanceSeconds sum;
-    for (const auto& [day, seconds] : days) add(sum, seconds);
-    add_seconds(api, sum);
-  }
+  if (row.api.type == ExecutionType::kDedicated) add_seconds(api, total.seconds);
   return api;
+}
+
+}  // namespace
+
+void add_seconds(json::object& object, const InstanceSeconds& seconds) {
+  object["cpu_instance_seconds"] = seconds.cpu_s;
+  object["gpu_instance_seconds"] = seconds.gpu_s;
+}
+
+Result<std::vector<json::object>> apis_json(const ManagementParts& parts, const std::vector<ApiRow>& rows) {
+  std::vector<std::uint32_t> numbers;
+  for (const ApiRow& row : rows) numbers.push_back(row.api.number);
+  ASSIGN_OR_RETURN(auto totals, parts.usage.totals(numbers));
+  std::vector<json::object> apis;
+  for (const ApiRow& row : rows) {
+    ASSIGN_OR_RETURN(json::object api, row_json(parts, row, totals[row.api.number]));
+    apis.push_back(std::move(api));
+  }
+  return apis;
+}
+
+Result<json::object> api_json(const ManagementParts& parts, const ApiRow& row) {
+  ASSIGN_OR_RETURN(auto apis, apis_json(parts, {row}));
+  return std::move(apis.front());
 }
 
 void add_state(json::object& api, const ServingState& state) {

@@ -15,6 +15,9 @@ Result<ApiRow> api_for(const ManagementParts& parts, const Exchange& exchange);
 
 /// All that is known of it but its state, which only the data plane knows.
 Result<boost::json::object> api_json(const ManagementParts& parts, const ApiRow& row);
+/// The same of each row, in their order; the store is read once for all of them.
+Result<std::vector<boost::json::object>> apis_json(const ManagementParts& parts,
+                                                   const std::vector<ApiRow>& rows);
 void add_state(boost::json::object& api, const ServingState& state);
 
 /// Answers with one API, once its state is known.
@@ -30,8 +33,7 @@ Result<std::optional<boost::json::object>> earlier_answer(const ManagementParts&
                                                           const Exchange& exchange);
 Status keep_answer(const ManagementParts& parts, const Exchange& exchange, const boost::json::object& answer);
 
-/// Sums over days, and as members of an answer.
-void add(InstanceSeconds& sum, const InstanceSeconds& more);
+/// As members of an answer.
 void add_seconds(boost::json::object& object, const InstanceSeconds& seconds);
 
 }  // namespace noren::server

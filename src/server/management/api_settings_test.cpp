@@ -18,6 +18,11 @@ TEST_F(ManagementTest, InstanceSecondsStandBesideTheCounts) {
   EXPECT_EQ(usage.body.at("days").at(0).at("successes").as_int64(), 0);
   EXPECT_EQ(call("GET", path + "/usage?days=2").body.at("days").as_array().size(), 2u);
   EXPECT_EQ(call("GET", path).body.at("cpu_instance_seconds").as_int64(), 12);
+  const Answer other = publish(R"(,"type":"dedicated")");
+  const json::array list = call("GET", "apis").body.at("apis").as_array();
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[0], json::value(call("GET", "apis/" + other.text("id")).body));
+  EXPECT_EQ(list[1], json::value(call("GET", path).body));
 }
 
 TEST_F(ManagementTest, SettingsAreTakenAtPublishAndShown) {

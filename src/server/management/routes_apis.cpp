@@ -68,14 +68,11 @@ void list_apis(const ManagementParts& parts, const ExchangePointer& exchange) {
   if (!page.ok()) return exchange->fail(page.error());
   const auto apis = parts.apis.list(exchange->principal.owner_id, *page);
   if (!apis.ok()) return exchange->fail(apis.error());
-  auto rows = std::make_shared<std::vector<json::object>>();
+  auto shown = apis_json(parts, *apis);
+  if (!shown.ok()) return exchange->fail(shown.error());
+  auto rows = std::make_shared<std::vector<json::object>>(std::move(*shown));
   std::vector<std::string> ids;
-  for (const ApiRow& api : *apis) {
-    auto row = api_json(parts, api);
-    if (!row.ok()) return exchange->fail(row.error());
-    rows->push_back(std::move(*row));
-    ids.push_back(api.api.id);
-  }
+  for (const ApiRow& api : *apis) ids.push_back(api.api.id);
   const bool more = static_cast<std::int64_t>(apis->size()) == page->limit_count;
   const std::int64_t next = more ? apis->back().api.number : 0;
   parts.serving.describe(std::move(ids), [exchange, rows, next](std::vector<ServingState> states) {

@@ -267,11 +267,12 @@ class MemoryStore final : public Store {
     for (const auto& [day, counts] : days) all.push_back({day, counts});
     return all;
   }
-  Result<OutcomeCounts> total_usage(std::uint32_t api_number) override {
-    OutcomeCounts total;
+  Result<std::map<std::uint32_t, OutcomeCounts>> total_usage(
+      const std::vector<std::uint32_t>& api_numbers) override {
+    std::map<std::uint32_t, OutcomeCounts> totals;
     for (const auto& [key, counts] : t_.usage)
-      if (std::get<0>(key) == api_number) add(total, counts);
-    return total;
+      if (std::ranges::count(api_numbers, std::get<0>(key)) > 0) add(totals[std::get<0>(key)], counts);
+    return totals;
   }
   Status fold_other_servers(const std::string& server_id) override {
     decltype(t_.usage) folded;
@@ -292,10 +293,11 @@ class MemoryStore final : public Store {
     }
     return Ok{};
   }
-  Result<std::vector<InstanceTime>> list_instance_time(std::uint32_t api_number) override {
+  Result<std::vector<InstanceTime>> list_instance_time(
+      const std::vector<std::uint32_t>& api_numbers) override {
     std::vector<InstanceTime> rows;
     for (const auto& [identity, row] : t_.instance_time)
-      if (row.api_number == api_number) rows.push_back(row);
+      if (std::ranges::count(api_numbers, row.api_number) > 0) rows.push_back(row);
     return rows;
   }
 

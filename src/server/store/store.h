@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -84,7 +85,9 @@ class Store {
   virtual Status put_usage(const std::vector<UsageRecord>& usage) = 0;
   virtual Result<std::vector<DayUsage>> list_usage(std::uint32_t api_number, std::int32_t first_day,
                                                    std::int32_t last_day) = 0;
-  virtual Result<OutcomeCounts> total_usage(std::uint32_t api_number) = 0;
+  /// By API number; those without any are left out.
+  virtual Result<std::map<std::uint32_t, OutcomeCounts>> total_usage(
+      const std::vector<std::uint32_t>& api_numbers) = 0;
   /// Adds the counts of all servers but this one into one row a day: for a server that is alone on its store.
   virtual Status fold_other_servers(const std::string& server_id) = 0;
 
@@ -92,7 +95,8 @@ class Store {
   // grows. Rows of a number that no API ever had are ignored.
   virtual Status put_instance_time(const std::string& server_id, const std::vector<InstanceTime>& rows) = 0;
   /// Of all servers, in no order.
-  virtual Result<std::vector<InstanceTime>> list_instance_time(std::uint32_t api_number) = 0;
+  virtual Result<std::vector<InstanceTime>> list_instance_time(
+      const std::vector<std::uint32_t>& api_numbers) = 0;
 
   // Leases of free requests: what was handed out to a server, less what it gave back.
   virtual Result<std::int64_t> leased(std::uint32_t api_number) = 0;

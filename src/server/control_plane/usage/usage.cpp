@@ -6,6 +6,11 @@
 
 namespace noren::server {
 
+void add(InstanceSeconds& sum, const InstanceSeconds& more) {
+  sum.cpu_s += more.cpu_s;
+  sum.gpu_s += more.gpu_s;
+}
+
 Status Usage::fold_others() {
   return store_.transaction([&] { return store_.fold_other_servers(server_id_); });
 }
@@ -21,7 +26,23 @@ Result<std::vector<DayUsage>> Usage::list(std::uint32_t api_number, std::int32_t
   return store_.list_usage(api_number, first_day, last_day);
 }
 
-Result<OutcomeCounts> Usage::total(std::uint32_t api_number) { return store_.total_usage(api_number); }
+Result<OutcomeCounts> Usage::total(std::uint32_t api_number) {
+  ASSIGN_OR_RETURN(auto totals, store_.total_usage({api_number}));
+  return totals[api_number];
+}
+
+Result<std::map<std::uint32_t, UsageTotal>> Usage::totals(const std::vector<std::uint32_t>& api_numbers) {
+  std::map<std::uint32_t, UsageTotal> totals;
+  ASSIGN_OR_RETURN(const auto counts, store_.total_usage(api_numbers));
+  for (const auto& [number, of_api] : counts) totals[number].counts = of_api;
+  ASSIGN_OR_RETURN(const std::vector<InstanceTime> all, store_.list_instance_time(api_numbers));
+  std::map<std::uint32_t, std::vector<InstanceTime>> rows_of;
+  for (const InstanceTime& row : all) rows_of[row.api_number].push_back(row);
+  for (auto& [number, rows] : rows_of)
+    for (const auto& [day, seconds] : instance_seconds_by_day(std::move(rows)))
+      add(totals[number].seconds, seconds);
+  return totals;
+}
 
 std::int64_t Usage::free_left(const OutcomeCounts& total) const {
   return std::max<std::int64_t>(0, free_requests_count_ - total.succeeded);
@@ -33,7 +54,7 @@ Status Usage::put_instance_time(const std::vector<InstanceTime>& rows) {
 }
 
 Result<std::map<std::int32_t, InstanceSeconds>> Usage::instance_seconds(std::uint32_t api_number) {
-  ASSIGN_OR_RETURN(std::vector<InstanceTime> rows, store_.list_instance_time(api_number));
+  ASSIGN_OR_RETURN(std::vector<InstanceTime> rows, store_.list_instance_time({api_number}));
   return instance_seconds_by_day(std::move(rows));
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,14 @@
 #include "server/store/store.h"
 
 namespace noren::server {
+
+/// Since an API is there.
+struct UsageTotal {
+  OutcomeCounts counts;
+  InstanceSeconds seconds;
+};
+
+void add(InstanceSeconds& sum, const InstanceSeconds& more);
 
 class Usage {
  public:
@@ -27,6 +36,8 @@ class Usage {
   Status put(std::vector<UsageRecord> records);
   Result<std::vector<DayUsage>> list(std::uint32_t api_number, std::int32_t first_day, std::int32_t last_day);
   Result<OutcomeCounts> total(std::uint32_t api_number);
+  /// Of all these APIs with few reads of the store, by API number.
+  Result<std::map<std::uint32_t, UsageTotal>> totals(const std::vector<std::uint32_t>& api_numbers);
 
   /// How long instances ran; a row that is there already grows, or is left alone.
   Status put_instance_time(const std::vector<InstanceTime>& rows);

@@ -33,6 +33,28 @@ TEST_F(UsageTest, CountsOfAServerAreAbsoluteAndServersAddUp) {
   EXPECT_EQ(second.list(number_, 10, 11)->front().counts.succeeded, 6);
 }
 
+TEST_F(UsageTest, TotalsOfManyApisAreThoseOfEach) {
+  Usage usage(*store_, "s1", 500);
+  const std::uint32_t second =
+      *store_->add_api({0, "y", "o1", ExecutionType::kDedicated, true, "{}", "v1", 1, 1});
+  const std::uint32_t unused =
+      *store_->add_api({0, "z", "o1", ExecutionType::kDedicated, true, "{}", "v1", 1, 1});
+  ASSERT_TRUE(usage.put({{number_, 10, "", {3}}, {number_, 11, "", {4}}, {second, 10, "", {5}}}).ok());
+  ASSERT_TRUE(usage
+                  .put_instance_time({{second, 0, false, {0, 7'000'000}},
+                                      {second, 1, false, {0, 2'000'000}},
+                                      {second, 0, true, {90'000'000, 91'000'000}}})
+                  .ok());
+  auto totals = *usage.totals({number_, second, unused});
+  EXPECT_EQ(totals[number_].counts.succeeded, 7);
+  EXPECT_EQ(totals[number_].seconds.cpu_s, 0);
+  EXPECT_EQ(totals[second].counts.succeeded, usage.total(second)->succeeded);
+  EXPECT_EQ(totals[second].seconds.cpu_s, 9);
+  EXPECT_EQ(totals[second].seconds.gpu_s, 1);
+  EXPECT_FALSE(totals.contains(unused));
+  EXPECT_EQ(usage.totals({number_})->size(), 1U);
+}
+
 TEST_F(UsageTest, ExactlyTheFreeRequestsAreLeasedOverAllServers) {
   std::int64_t granted = 0;
   for (int server = 0;; ++server) {

@@ -13,4 +13,10 @@ Error SqlSession::error_of(const char* doing, const soci::soci_error& failure) c
   }
 }
 
+std::string list_of(const std::vector<std::uint32_t>& api_numbers) {
+  std::string list = "(0";  // nobody's number: an empty list is no SQL
+  for (const std::uint32_t number : api_numbers) list += ", " + std::to_string(number);
+  return list + ")";
+}
+
 }  // namespace noren::server

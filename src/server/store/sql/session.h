@@ -1,11 +1,13 @@
 // What the .cpp files of this folder share: a session, and exceptions turned into errors at its edge.
 #pragma once
 
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <soci/soci.h>
 
@@ -47,5 +49,8 @@ class SqlSession {
 };
 
 Status migrate(SqlSession& session);
+
+/// As SQL: (1, 2, 3).
+std::string list_of(const std::vector<std::uint32_t>& api_numbers);
 
 }  // namespace noren::server

@@ -30,18 +30,20 @@ Status SqlStore::put_instance_time(const std::string& server_id, const std::vect
   });
 }
 
-Result<std::vector<InstanceTime>> SqlStore::list_instance_time(std::uint32_t api_number) {
+Result<std::vector<InstanceTime>> SqlStore::list_instance_time(
+    const std::vector<std::uint32_t>& api_numbers) {
   return session_.guarded("list_instance_time", [&] {
     std::vector<InstanceTime> rows;
-    const long long number = api_number;
-    long long slot = 0, on_gpu = 0, from_us = 0, until_us = 0;
+    long long number = 0, slot = 0, on_gpu = 0, from_us = 0, until_us = 0;
     soci::statement select =
-        (session_.sql().prepare
-             << "SELECT slot, on_gpu, from_us, until_us FROM instance_time WHERE api_number = :number",
-         into(slot), into(on_gpu), into(from_us), into(until_us), use(number, "number"));
+        (session_.sql().prepare << "SELECT api_number, slot, on_gpu, from_us, until_us FROM instance_time "
+                                   "WHERE api_number IN "
+                                << list_of(api_numbers),
+         into(number), into(slot), into(on_gpu), into(from_us), into(until_us));
     select.execute();
     while (select.fetch())
-      rows.push_back({api_number, static_cast<int>(slot), on_gpu != 0, {from_us, until_us}});
+      rows.push_back(
+          {static_cast<std::uint32_t>(number), static_cast<int>(slot), on_gpu != 0, {from_us, until_us}});
     return rows;
   });
 }

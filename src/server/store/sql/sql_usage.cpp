@@ -74,14 +74,20 @@ Result<std::vector<DayUsage>> SqlStore::list_usage(std::uint32_t api_number, std
   });
 }
 
-Result<OutcomeCounts> SqlStore::total_usage(std::uint32_t api_number) {
-  return session_.guarded("total_usage", [&]() -> OutcomeCounts {
+Result<std::map<std::uint32_t, OutcomeCounts>> SqlStore::total_usage(
+    const std::vector<std::uint32_t>& api_numbers) {
+  return session_.guarded("total_usage", [&] {
+    std::map<std::uint32_t, OutcomeCounts> totals;
+    long long number = 0;
     CountsTarget c;
-    const long long number = api_number;
-    session_.sql() << "SELECT " << kSums << " FROM usage WHERE api_number = :number", into(c.succeeded),
-        into(c.refused), into(c.invalid), into(c.timed_out), into(c.failed), into(c.abandoned),
-        use(number, "number");
-    return c.counts();
+    soci::statement select =
+        (session_.sql().prepare << "SELECT api_number, " << kSums << " FROM usage WHERE api_number IN "
+                                << list_of(api_numbers) << " GROUP BY api_number",
+         into(number), into(c.succeeded), into(c.refused), into(c.invalid), into(c.timed_out), into(c.failed),
+         into(c.abandoned));
+    select.execute();
+    while (select.fetch()) totals[static_cast<std::uint32_t>(number)] = c.counts();
+    return totals;
   });
 }
 

@@ -50,10 +50,12 @@ class SqlStore final : public Store {
   Status put_usage(const std::vector<UsageRecord>& usage) override;
   Result<std::vector<DayUsage>> list_usage(std::uint32_t api_number, std::int32_t first_day,
                                            std::int32_t last_day) override;
-  Result<OutcomeCounts> total_usage(std::uint32_t api_number) override;
+  Result<std::map<std::uint32_t, OutcomeCounts>> total_usage(
+      const std::vector<std::uint32_t>& api_numbers) override;
   Status fold_other_servers(const std::string& server_id) override;
   Status put_instance_time(const std::string& server_id, const std::vector<InstanceTime>& rows) override;
-  Result<std::vector<InstanceTime>> list_instance_time(std::uint32_t api_number) override;
+  Result<std::vector<InstanceTime>> list_instance_time(
+      const std::vector<std::uint32_t>& api_numbers) override;
   Result<std::int64_t> leased(std::uint32_t api_number) override;
   Status add_lease(std::uint32_t api_number, const std::string& server_id,
                    std::int64_t change_count) override;

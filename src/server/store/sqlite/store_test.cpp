@@ -241,7 +241,7 @@ TEST_P(StoreContract, UsageIsAbsoluteForAServerAndAddsUpOverServers) {
   ASSERT_TRUE(store_->put_usage({{a, 10, "s1", {5, 1, 2, 3, 4, 6}}, {a, 11, "s1", {2}}}).ok());
   ASSERT_TRUE(store_->put_usage({{a, 10, "s1", {5, 1, 2, 3, 4, 6}}, {a, 10, "s2", {3, 1}}}).ok());
   ASSERT_TRUE(store_->put_usage({{a, 10, "s1", {4, 2}}}).ok());
-  EXPECT_EQ(store_->total_usage(a)->succeeded, 10);
+  EXPECT_EQ(store_->total_usage({a})->at(a).succeeded, 10);
   const auto days = store_->list_usage(a, 10, 10);
   ASSERT_EQ(days->size(), 1u);
   const OutcomeCounts& counts = days->front().counts;
@@ -253,15 +253,16 @@ TEST_P(StoreContract, UsageIsAbsoluteForAServerAndAddsUpOverServers) {
   EXPECT_EQ(counts.abandoned, 6);
   ASSERT_TRUE(store_->fold_other_servers("s2").ok());
   ASSERT_TRUE(store_->fold_other_servers("s2").ok());
-  EXPECT_EQ(store_->total_usage(a)->succeeded, 10);
+  EXPECT_EQ(store_->total_usage({a})->at(a).succeeded, 10);
   ASSERT_TRUE(store_->put_usage({{a, 10, "s3", {1}}}).ok());
   ASSERT_TRUE(store_->fold_other_servers("s4").ok());
-  EXPECT_EQ(store_->total_usage(a)->succeeded, 11);
-  EXPECT_EQ(store_->total_usage(a)->refused, 3);
+  EXPECT_EQ(store_->total_usage({a})->at(a).succeeded, 11);
+  EXPECT_EQ(store_->total_usage({a})->at(a).refused, 3);
   EXPECT_EQ(store_->list_usage(a, 0, 20)->size(), 2u);
   ASSERT_TRUE(store_->put_usage({{a + 1, 10, "s1", {9}}, {a, 12, "s1", {1}}}).ok());
-  EXPECT_EQ(store_->total_usage(a + 1)->succeeded, 0);
-  EXPECT_EQ(store_->total_usage(a)->succeeded, 12);
+  EXPECT_EQ(store_->total_usage({a + 1})->size(), 0U);
+  EXPECT_EQ(store_->total_usage({a})->at(a).succeeded, 12);
+  EXPECT_TRUE(store_->total_usage({})->empty());
 }
 
 TEST_P(StoreContract, InstanceTimeOnlyGrowsAndIsKeptForEachServer) {
@@ -273,16 +274,19 @@ TEST_P(StoreContract, InstanceTimeOnlyGrowsAndIsKeptForEachServer) {
   ASSERT_TRUE(store_->put_instance_time("s1", {row(a, 0, 10, 35), row(a, 0, 40, 41)}).ok());
   ASSERT_TRUE(store_->put_instance_time("s1", {row(a, 0, 10, 20)}).ok());  // an old one comes again
   ASSERT_TRUE(store_->put_instance_time("s2", {row(a, 0, 10, 15), row(b + 1, 0, 1, 2)}).ok());
-  auto rows = *store_->list_instance_time(a);
+  auto rows = *store_->list_instance_time({a});
   std::sort(rows.begin(), rows.end(), [](const InstanceTime& x, const InstanceTime& y) {
     return std::tuple(x.slot, x.span.from_us, x.span.until_us) <
            std::tuple(y.slot, y.span.from_us, y.span.until_us);
   });
   EXPECT_EQ(rows, (std::vector<InstanceTime>{row(a, 0, 10, 15), row(a, 0, 10, 35), row(a, 0, 40, 41),
                                              row(a, 1, 10, 20)}));
-  EXPECT_TRUE(store_->list_instance_time(b + 1)->empty());
+  EXPECT_TRUE(store_->list_instance_time({b + 1})->empty());
+  EXPECT_TRUE(store_->list_instance_time({})->empty());
+  EXPECT_EQ(store_->list_instance_time({b})->size(), 1U);
+  EXPECT_EQ(store_->list_instance_time({a, b})->size(), 5U);
   ASSERT_TRUE(store_->delete_api(a, 2000).ok());
-  EXPECT_EQ(store_->list_instance_time(a)->size(), 4U);  // it is still to be billed
+  EXPECT_EQ(store_->list_instance_time({a})->size(), 4U);  // it is still to be billed
 }
 
 TEST_P(StoreContract, LeasesAddUp) {
