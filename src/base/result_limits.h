@@ -19,7 +19,8 @@ inline constexpr std::size_t kCurveSeriesCount = 16;
 inline constexpr std::size_t kEvaluationFileBytes = 256 * kMiB;
 inline constexpr std::size_t kEvaluationBytes = 512 * kMiB;  // what is made of it: short rows are filled up
 inline constexpr std::size_t kEvaluationRowsCount = 1'000'000;
-inline constexpr std::size_t kResultJsonBytes = 64 * kMiB;  // what the server parses of it for one answer
+inline constexpr std::size_t kResultJsonBytes =
+    64 * kMiB;  // one JSON text that is made of it, for one answer
 inline constexpr std::size_t kImportDescriptionsBytes = 64 * kMiB;  // of all models of one import together
 // What an import is believed to say of a worker's memory: sums of it stay numbers.
 inline constexpr std::int64_t kModelMemoryBytes = static_cast<std::int64_t>(1024 * kGiB);

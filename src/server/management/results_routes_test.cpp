@@ -34,6 +34,23 @@ TEST_F(ManagementTest, AResultFolderBecomesAProjectWithItsJobs) {
   EXPECT_EQ(store_->list_audit(1)->front().action, "job.import");
 }
 
+TEST_F(ManagementTest, WhatIsHandedOutUnreadWasReadAtImport) {
+  EXPECT_EQ(call("POST", "imports", two_jobs()).status, 201);
+  for (const char* bad : {"{\"series\":[1}", "[\"curve no 1\"]", "{\"series\":[]]"}) {
+    std::string parts = two_jobs();
+    parts.replace(parts.find("{\"series\":[]}"), 13, bad).replace(4, 5, "other");
+    parts.replace(parts.size() - 5, 5, "other");
+    const Answer answer = call("POST", "imports", parts);
+    EXPECT_EQ(answer.status, 500) << bad;
+    EXPECT_EQ(json::serialize(answer.body).find("series"), std::string::npos) << bad;
+  }
+  EXPECT_EQ(call("GET", "jobs").body.at("jobs").as_array().size(), 2u);
+  // What belongs to the import that succeeded, and nothing of the others.
+  const std::vector<BlobInfo> blobs = *blobs_.list();
+  EXPECT_FALSE(blobs.empty());
+  for (const BlobInfo& blob : blobs) EXPECT_TRUE(*store_->blob_is_used(blob.name)) << blob.name;
+}
+
 TEST_F(ManagementTest, AFileOfAJobComesAsItWas) {
   const Answer imported = call("POST", "imports?file_name=p.zip", two_jobs());
   const std::string path = "jobs/" + std::string(imported.body.at("jobs").at(0).at("id").as_string());

@@ -104,10 +104,10 @@ void leave_out(Import& intake, const Error& error) {
 
 /// Files thread.
 Result<KeptFiles> keep(Import& intake, const UniqueFd& model, const UniqueFd& package) {
+  // These first: parts that are refused leave nothing behind.
+  ASSIGN_OR_RETURN(auto kept, intake.parts.jobs.keep_parts(intake.unpacked, intake.job().files));
   ASSIGN_OR_RETURN(KeptFiles files, intake.parts.jobs.keep_files(model, package));
-  auto kept = intake.parts.jobs.keep_parts(intake.unpacked, intake.job().files);
-  if (!kept.ok()) return kept.error();
-  files.files = std::move(*kept);
+  files.files = std::move(kept);
   return files;
 }
 

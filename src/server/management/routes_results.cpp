@@ -48,18 +48,26 @@ Error not_recorded(std::string_view what) {
   return make_error(Code::kNotFound, fmt::format("this job has no {}: none was imported with it", what));
 }
 
-/// Answers with a blob that holds a JSON object.
-void answer_with_blob(const ManagementParts& parts, const ExchangePointer& exchange, std::string_view kind,
+/// `response` with a blob for its body.
+void answer_with_bytes(const Exchange& exchange, const Jobs& jobs, const std::string& blob_hash,
+                       ManagementResponse response) {
+  const auto file = jobs.load(blob_hash);
+  if (!file.ok()) return exchange.fail(file.error());
+  const auto mapping = Mapping::map(file->get());
+  if (!mapping.ok()) return exchange.fail(mapping.error());
+  response.body = text_of(mapping->bytes());
+  exchange.reply(std::move(response));
+}
+
+/// Answers with a part that is a JSON object: its import has looked at it.
+void answer_with_part(const ManagementParts& parts, const ExchangePointer& exchange, std::string_view kind,
                       std::string_view what) {
   const auto files = files_for(parts, *exchange);
   if (!files.ok()) return exchange->fail(files.error());
   const JobFileRecord* file = first_of(*files, kind);
   if (file == nullptr) return exchange->fail(not_recorded(what));
-  parts.files.post([parts, exchange, blob = file->blob_hash] {
-    const auto object = json_of_blob(parts.jobs, blob);
-    if (!object.ok()) return exchange->fail(object.error());
-    exchange->answer(200, *object);
-  });
+  parts.files.post(
+      [parts, exchange, blob = file->blob_hash] { answer_with_bytes(*exchange, parts.jobs, blob, {}); });
 }
 
 struct RowRange {
@@ -100,18 +108,6 @@ Result<json::object> evaluation_json(const Jobs& jobs, const std::vector<JobFile
   return answer;
 }
 
-void answer_with_bytes(const Exchange& exchange, const Jobs& jobs, const std::string& blob_hash) {
-  const auto file = jobs.load(blob_hash);
-  if (!file.ok()) return exchange.fail(file.error());
-  const auto mapping = Mapping::map(file->get());
-  if (!mapping.ok()) return exchange.fail(mapping.error());
-  ManagementResponse response;
-  response.content_type = "application/octet-stream";
-  response.body = text_of(mapping->bytes());
-  response.headers.emplace_back("x-content-type-options", "nosniff");
-  exchange.reply(std::move(response));
-}
-
 json::object file_json(const std::string& name, std::int64_t size_bytes, std::string_view kind) {
   return {{"name", name}, {"size_bytes", size_bytes}, {"kind", kind}};
 }
@@ -119,11 +115,11 @@ json::object file_json(const std::string& name, std::int64_t size_bytes, std::st
 }  // namespace
 
 void show_curves(const ManagementParts& parts, const ExchangePointer& exchange) {
-  answer_with_blob(parts, exchange, "curves", "learning curve");
+  answer_with_part(parts, exchange, "curves", "learning curve");
 }
 
 void show_confusion(const ManagementParts& parts, const ExchangePointer& exchange) {
-  answer_with_blob(parts, exchange, "confusion", "confusion matrix");
+  answer_with_part(parts, exchange, "confusion", "confusion matrix");
 }
 
 void show_evaluation(const ManagementParts& parts, const ExchangePointer& exchange) {
@@ -170,7 +166,12 @@ void load_job_file(const ManagementParts& parts, const ExchangePointer& exchange
   if (blob.empty()) return exchange->fail(make_error(Code::kNotFound, "this job has no file of this name"));
   if (size_bytes > static_cast<std::int64_t>(limits::kAnswerBytes))
     return exchange->fail(make_error(Code::kTooLarge, "the file is too large to be sent in one answer"));
-  parts.files.post([parts, exchange, blob] { answer_with_bytes(*exchange, parts.jobs, blob); });
+  parts.files.post([parts, exchange, blob] {
+    ManagementResponse response;
+    response.content_type = "application/octet-stream";
+    response.headers.emplace_back("x-content-type-options", "nosniff");
+    answer_with_bytes(*exchange, parts.jobs, blob, std::move(response));
+  });
 }
 
 void list_projects(const ManagementParts& parts, const ExchangePointer& exchange) {

@@ -3,6 +3,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/check.h"
 #include "base/limits.h"
 #include "base/result_limits.h"
 #include "domain/names.h"
@@ -13,16 +14,17 @@ namespace {
 
 namespace json = boost::json;
 
-/// Files are handed out as they are; the other kinds are parsed for each answer.
+/// All are handed out as they are, but rows: a page of these is parsed, row by row.
 struct PartKind {
   std::string_view name;
   std::uint64_t most_bytes;
+  enum class Form : std::uint8_t { kBytes, kJsonObject } form = Form::kBytes;
 };
 constexpr PartKind kKinds[] = {{"file", limits::kEvaluationFileBytes},
-                               {"curves", limits::kResultJsonBytes},
-                               {"confusion", limits::kResultJsonBytes},
-                               {"columns", limits::kResultJsonBytes},
-                               {"rows", 2 * limits::kResultJsonBytes}};  // row by row
+                               {"curves", limits::kResultJsonBytes, PartKind::Form::kJsonObject},
+                               {"confusion", limits::kResultJsonBytes, PartKind::Form::kJsonObject},
+                               {"columns", limits::kResultJsonBytes, PartKind::Form::kJsonObject},
+                               {"rows", 2 * limits::kResultJsonBytes}};
 /// A folder's files, and the chunks of its evaluation.
 constexpr std::size_t kPartsCount =
     limits::kResultFilesCount + 8 + limits::kEvaluationBytes * 2 / limits::kEvaluationChunkBytes;
@@ -150,6 +152,16 @@ class IndexReader {
 };
 
 }  // namespace
+
+Status check_part(const PlannedFile& part, ByteView bytes) {
+  const auto known = std::ranges::find(kKinds, part.kind, &PartKind::name);
+  CHECK(known != std::end(kKinds));  // read_import_index took it
+  if (known->form != PartKind::Form::kJsonObject) return Ok{};
+  json::error_code failure;
+  const json::value value = json::parse(text_of(bytes), failure);
+  if (failure || !value.is_object()) return bad_index(known->name);
+  return Ok{};
+}
 
 Result<ImportPlan> read_import_index(const std::string& index, std::uint64_t parts_bytes) {
   if (index.size() > limits::kImportIndexBytes) return bad_index("too large");

@@ -63,8 +63,12 @@ Result<std::vector<JobFileRecord>> Jobs::keep_parts(const UniqueFd& parts,
                                                     const std::vector<PlannedFile>& files) {
   std::vector<JobFileRecord> kept;
   ASSIGN_OR_RETURN(const Mapping mapping, Mapping::map(parts.get()));
-  for (const PlannedFile& file : files) {
+  const auto bytes_of_part = [&](const PlannedFile& file) {
     CHECK(file.offset <= mapping.bytes().size() && file.size_bytes <= mapping.bytes().size() - file.offset);
+    return mapping.bytes().subspan(file.offset, file.size_bytes);
+  };
+  for (const PlannedFile& file : files) TRY(check_part(file, bytes_of_part(file)));
+  for (const PlannedFile& file : files) {
     JobFileRecord record;
     record.number = static_cast<std::int64_t>(kept.size()) + 1;
     record.kind = file.kind;
@@ -72,7 +76,7 @@ Result<std::vector<JobFileRecord>> Jobs::keep_parts(const UniqueFd& parts,
     record.size_bytes = static_cast<std::int64_t>(file.size_bytes);
     record.first_row = file.first_row;
     record.rows_count = file.rows_count;
-    ASSIGN_OR_RETURN(record.blob_hash, blobs_.put(mapping.bytes().subspan(file.offset, file.size_bytes)));
+    ASSIGN_OR_RETURN(record.blob_hash, blobs_.put(bytes_of_part(file)));
     kept.push_back(std::move(record));
   }
   return kept;

@@ -59,9 +59,10 @@ struct ImportPlan {
   std::vector<PlannedJob> jobs;
   std::vector<std::string> warnings;
 };
-/// Of the index that a worker made of an upload, with `parts_bytes` of parts. kInternal where it is none: it
-/// is not trusted.
+/// Of a worker's index of an upload, with `parts_bytes` of parts. kInternal where it is none: not trusted.
 Result<ImportPlan> read_import_index(const std::string& index, std::uint64_t parts_bytes);
+/// Whether a part's text is what its kind says, so that answers may hand it out unread. Errors as above.
+Status check_part(const PlannedFile& part, ByteView bytes);
 
 struct NewJob {
   std::string owner_id;
@@ -118,8 +119,7 @@ class Jobs {
   Status remove(const JobRecord& job, const std::function<Status()>& also = nullptr);
 
   Result<std::vector<ProjectRow>> projects(const std::string& owner_id, const Page& page);
-  /// All jobs of one project, or none: kNotFound where it has none, kFailedPrecondition where an API uses
-  /// one. Returns how many they were.
+  /// All jobs of one project or none: kNotFound, or kFailedPrecondition where an API uses one. Their number.
   Result<std::int64_t> remove_project(const std::string& owner_id, const std::string& project,
                                       const std::function<Status()>& also = nullptr);
 
