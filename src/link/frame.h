@@ -26,7 +26,7 @@ enum class FrameType : std::uint8_t {
   kExited,      ///< code: exit status; count: signal
   // server → worker
   kLoad,           ///< LoadRequest; descriptor: the package
-  kInfer,          ///< payload or descriptor: the body; time: deadline
+  kInfer,          ///< payload or descriptor: the body; flags: what it is; time: deadline
   kCancel,         ///< drops the call with this id if it has not begun
   kDrain,          ///< answer what is queued, then exit
   kInspectOutput,  ///< descriptor: an empty memfd for the package; comes before kInspect
@@ -44,8 +44,9 @@ inline constexpr auto kLastFrameType = FrameType::kProbed;
 
 /// Bits of FrameHeader::flags. Unknown bits are an error.
 inline constexpr std::uint16_t kHasDescriptor = 1;
-inline constexpr std::uint16_t kGzip = 2;
-inline constexpr std::uint16_t kKnownFlags = kHasDescriptor | kGzip;
+inline constexpr std::uint16_t kGzip = 2;      ///< kInfer: the body is compressed
+inline constexpr std::uint16_t kAllFiles = 4;  ///< kInfer: DICOM and sound are taken too
+inline constexpr std::uint16_t kKnownFlags = kHasDescriptor | kGzip | kAllFiles;
 
 /// In memory and, field by field in this order and little-endian, on the wire.
 struct FrameHeader {

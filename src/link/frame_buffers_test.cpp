@@ -19,7 +19,7 @@ struct Sent {
 Sent random_frame(std::mt19937& random, std::size_t payload_bytes) {
   Sent frame;
   frame.header.type = static_cast<FrameType>(1 + random() % static_cast<unsigned>(kLastFrameType));
-  frame.header.flags = static_cast<std::uint16_t>(random() % 2 == 0 ? 0 : kGzip);
+  frame.header.flags = static_cast<std::uint16_t>(random()) & (kGzip | kAllFiles);
   frame.header.id = (std::uint64_t{random()} << 32) | random();
   frame.header.time_ns = static_cast<std::int64_t>((std::uint64_t{random()} << 32) | random());
   frame.header.code = static_cast<std::uint32_t>(random());
@@ -115,7 +115,7 @@ TEST(Frames, WhatIsNoFrameIsCorrupt) {
   EXPECT_TRUE(decode_header(good, 100).ok());
   EXPECT_EQ(decode_header(good, 99).error().code, Code::kCorrupt);
   for (const auto& [offset, value] : std::vector<std::pair<std::size_t, int>>{
-           {0, 0}, {0, 2}, {1, 0}, {1, static_cast<int>(kLastFrameType) + 1}, {1, 255}, {2, 4}, {3, 1}}) {
+           {0, 0}, {0, 2}, {1, 0}, {1, static_cast<int>(kLastFrameType) + 1}, {1, 255}, {2, 8}, {3, 1}}) {
     auto bad = good;
     bad[offset] = static_cast<std::uint8_t>(value);
     EXPECT_EQ(decode_header(bad, 100).error().code, Code::kCorrupt) << offset << " " << value;

@@ -101,7 +101,6 @@ void visit(Visitor& visitor, Message& message) {
     visitor.field(message.inflated_body_limit_bytes);
     visitor.field(message.threads_count);
     visitor.field(message.batch_limit_count);
-    visitor.field(message.refuse_dicom_and_wav);
     visitor.field(message.keep_output_names);
     visitor.field(message.priority);
     visitor.field(message.try_sample);

@@ -39,7 +39,6 @@ struct LoadRequest {
   std::uint64_t inflated_body_limit_bytes = 0;
   std::uint32_t threads_count = 1;
   std::uint32_t batch_limit_count = 1;
-  bool refuse_dicom_and_wav = false;
   bool keep_output_names = false;
   Priority priority = Priority::kNormal;  ///< while it loads; a lower one needs leave to make a thread
   bool try_sample = false;  ///< a request of the model's own inputs must be answered before kLoaded

@@ -18,11 +18,10 @@ TEST(Messages, ComeBackAsTheyWere) {
   const auto hello = decode<HelloReport>(encode(HelloReport{5, 7, "release", "no cgroup"}));
   EXPECT_EQ(hello->landlock_abi, 7U);
   EXPECT_EQ(hello->notes, "no cgroup");
-  const auto load = decode<LoadRequest>(encode(
-      LoadRequest{"20200707_051647035778", 10, 2, 32, true, false, Priority::kIdle, false, true, 1 << 30}));
+  const auto load = decode<LoadRequest>(
+      encode(LoadRequest{"20200707_051647035778", 10, 2, 32, true, Priority::kIdle, false, true, 1 << 30}));
   EXPECT_EQ(load->version_label, "20200707_051647035778");
-  EXPECT_TRUE(load->refuse_dicom_and_wav);
-  EXPECT_FALSE(load->keep_output_names);
+  EXPECT_TRUE(load->keep_output_names);
   EXPECT_EQ(load->priority, Priority::kIdle);
   EXPECT_TRUE(load->on_gpu);
   EXPECT_EQ(load->gpu_memory_limit_bytes, 1 << 30);

@@ -178,7 +178,7 @@ std::string run_request(const json::object& request, const json::object& whole, 
   const std::size_t size = body.size();
   body.resize(size + limits::kFramePaddingBytes);
   const Result<ClassicRequest> parsed =
-      parser.parse({reinterpret_cast<const std::uint8_t*>(body.data()), size});
+      parser.parse({reinterpret_cast<const std::uint8_t*>(body.data()), size}, AcceptedFiles::kAll);
   const bool must_fail = request.contains("expect_error");
   const bool may_fail = request.contains("expect_error_or_ok");
   const bool is_loud = std::getenv("NOREN_CASES") != nullptr;
@@ -205,7 +205,7 @@ std::string run_case(const fs::path& folder) {
   const json::value whole = json::parse(read_file(folder / "case.json"));
   const ModelSignature signature = signature_of(folder / "model.nnp");
   if (signature.executors.empty()) return "no executor in the model";
-  ClassicParser parser(signature, AcceptedFiles::kAll);
+  ClassicParser parser(signature);
   if (!whole.as_object().contains("requests"))
     return run_request(whole.as_object(), whole.as_object(), parser, folder);
   for (const json::value& request : whole.at("requests").as_array())

@@ -36,12 +36,12 @@ ModelSignature model() {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace noren;
   static const worker::ModelSignature signature = worker::model();
-  static worker::ClassicParser parser(signature, worker::AcceptedFiles::kAll);
+  static worker::ClassicParser parser(signature);
   // A block of its own, so that a read behind the padding is seen.
   const std::unique_ptr<std::uint8_t[]> body(new std::uint8_t[size + limits::kFramePaddingBytes]);
   if (size > 0) std::memcpy(body.get(), data, size);
   std::memset(body.get() + size, 0xA5, limits::kFramePaddingBytes);
-  const auto request = parser.parse({body.get(), size});
+  const auto request = parser.parse({body.get(), size}, worker::AcceptedFiles::kAll);
   if (request.ok()) {
     for (const worker::Tensor& tensor : request->inputs) CHECK(tensor.count() >= 0);
     return 0;

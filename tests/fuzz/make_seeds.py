@@ -90,11 +90,13 @@ def text(value):
 def frame_seeds():
     loaded = frame(LOADED, struct.pack("<qB", 1 << 20, 1), time_ns=1000)
     answers = b"".join(frame(OUTCOME, b"{}", call, code=call - 1, count=1) for call in (1, 2, 3, 4))
-    load = frame(LOAD, text(b"20200707_051647035778") + struct.pack("<QIIBB", 1 << 20, 1, 32, 0, 1), flags=1)
-    fork = frame(FORK, struct.pack("<BIqqq", 1, 1, 1 << 29, 0, 0), 1, flags=1)
+    how = struct.pack("<QIIBBBBq", 1 << 20, 1, 32, 1, 0, 0, 0, 0)
+    load = frame(LOAD, text(b"20200707_051647035778") + how, flags=1)
+    requests = frame(INFER, b"{}", 7, flags=2) + frame(INFER, b"{}", 8, flags=4)
+    fork = frame(FORK, struct.pack("<BIqqqB", 1, 1, 1 << 29, 0, 0, 0), 1, flags=1)
     hello = frame(HELLO, struct.pack("<qI", 5, 4) + text(b"release") + text(b""))
     inspect = frame(INSPECT, text(b"a.nnp") + struct.pack("<I", 1) + text(b"x=image") + b"\x01\x00", flags=1)
-    for name, stream in (("to_worker", load + frame(INFER, b"{}", 7, flags=2)),
+    for name, stream in (("to_worker", load + requests),
                          ("control", fork + hello), ("inspect", inspect), ("answers", loaded + answers)):
         yield "frames", name, b"\x02\x00\x1f" + stream
     serve, look, probe = b"\x02", b"\x00", b"\x01"

@@ -100,6 +100,21 @@ TEST_F(LocalHost, EveryKindOfRefusalHasItsOutcome) {
   EXPECT_TRUE(ask(*instance, listener, "large 5000000") == std::string(5'000'000, 'x'));
 }
 
+TEST_F(LocalHost, EachCallSaysWhichFilesItMayCarry) {
+  Remembering listener;
+  const auto instance = start(listener);
+  RequestBody dedicated = body_with("files");
+  dedicated.files = RequestBody::Files::kAll;
+  const RequestBody per_request = body_with("files");
+  instance->call(100, dedicated, 0);
+  instance->call(101, per_request, 0);
+  instance->call(102, dedicated, 0);
+  ASSERT_TRUE(until([&] { return listener.outcomes.size() == 3; }));
+  EXPECT_EQ(listener.outcomes[100].bytes, "all");
+  EXPECT_EQ(listener.outcomes[101].bytes, "per request");
+  EXPECT_EQ(listener.outcomes[102].bytes, "all");
+}
+
 TEST_F(LocalHost, AModelThatDoesNotLoadSaysWhy) {
   Remembering listener;
   const auto instance = start(listener, "refuse layer 'A' is unknown");

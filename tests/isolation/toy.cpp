@@ -87,8 +87,9 @@ class Toy final : public Servable {
  public:
   bool batchable(std::size_t executor_index) const override { return executor_index == kTogether; }
 
-  Result<ParsedRequest> parse(ByteView body) override {
-    const std::string_view text = text_of(body);
+  Result<ParsedRequest> parse(ByteView body, AcceptedFiles accepted) override {
+    std::string_view text = text_of(body);
+    if (text == "files") text = accepted == AcceptedFiles::kAll ? "echo all" : "echo per request";
     if (text.starts_with("bad ")) return invalid(std::string(text.substr(4)));
     if (text.starts_with("read ")) read_badly(text.substr(5));
     ParsedRequest request;

@@ -234,6 +234,9 @@ Admitted DataPlane::admit(const CallerHead& head, AdmissionWaiter& waiter) {
 }
 void DataPlane::stop_waiting(AdmissionWaiter& waiter) { Admission::stop_waiting(waiter); }
 std::optional<CallResult> DataPlane::call(const Permit& permit, RequestBody body, CallListener& listener) {
+  // The API may be of another type before a worker has time for this.
+  body.files = permit.api().type == ExecutionType::kDedicated ? RequestBody::Files::kAll
+                                                              : RequestBody::Files::kPerRequest;
   return impl_->call(*permit.state_, std::move(body), listener);
 }
 void DataPlane::abandon(CallListener& listener) { impl_->abandon(listener); }

@@ -306,8 +306,6 @@ TEST(Dedicated, AChangeOfTypeMovesThePathAndLosesNobody) {
   EXPECT_EQ(std::get<WrongPath>(stale.admitted).right_type, ExecutionType::kPerRequest);
   ASSERT_TRUE(p.call(fresh, api, "2"));
   ASSERT_EQ(p.host.live.size(), 2U);
-  EXPECT_FALSE(p.host.live[0]->spec.refuse_dicom_and_wav);
-  EXPECT_TRUE(p.host.live[1]->spec.refuse_dicom_and_wav);
   p.host.live[1]->become_ready();
   for (Puppet* puppet : std::vector(p.host.live)) puppet->answer_all();
   p.settle();
@@ -321,15 +319,44 @@ TEST(Dedicated, AChangeOfTypeMovesThePathAndLosesNobody) {
   Caller back;
   ASSERT_TRUE(p.call(back, api, "a sound"));
   ASSERT_EQ(p.host.live.size(), 2U);
-  EXPECT_TRUE(p.host.live[0]->held.empty());  // it would refuse what dedicated APIs take
+  EXPECT_EQ(p.host.live[0]->files_of["a sound"], RequestBody::Files::kAll);
+  p.host.live[0]->answer();  // by the one that is there
+  EXPECT_TRUE(back.is_answered());
   p.advance_ms(3'000);
   p.host.live.back()->become_ready();
-  p.host.live.back()->answer_all();
   p.settle();
-  EXPECT_TRUE(back.is_answered());
   EXPECT_EQ(p.host.live.size(), 1U);
   p.advance_ms(10'000);
   EXPECT_EQ(p.billed_s(api), 20);
+}
+
+TEST(Dedicated, WhatACallMayCarryIsWhatItsApiTookWhenItWasAdmitted) {
+  PuppetPlane p(kMonday);
+  PublishedApi api = PuppetPlane::api("a1");
+  p.apply({api});
+  p.host.live[0]->become_ready();
+  std::vector<Caller> callers(64);
+  for (std::size_t i = 0; i < callers.size(); ++i)
+    ASSERT_TRUE(p.call(callers[i], api, "sound " + std::to_string(i)));
+  ASSERT_LT(p.host.live[0]->held.size(), callers.size());  // the others wait in the queue
+  Caller receiving, after;
+  p.ask(receiving, api);  // its body is on its way
+  api.type = ExecutionType::kPerRequest;
+  p.apply({api});
+  p.send(receiving, "late sound");
+  ASSERT_TRUE(p.call(after, api, "picture"));
+  p.host.live[0]->crash();
+  p.settle();
+  ASSERT_EQ(p.host.live.size(), 1U);
+  Puppet& successor = *p.host.live[0];
+  successor.become_ready();
+  while (!successor.held.empty()) successor.answer();
+  for (const Caller& caller : callers) EXPECT_TRUE(caller.is_answered());
+  for (const auto& [body, files] : successor.files_of)
+    EXPECT_EQ(files, body == "picture" ? RequestBody::Files::kPerRequest : RequestBody::Files::kAll) << body;
+  EXPECT_TRUE(successor.files_of.contains("sound 63"));
+  EXPECT_TRUE(successor.files_of.contains("late sound"));
+  EXPECT_TRUE(successor.files_of.contains("picture"));
 }
 
 TEST(Dedicated, ALargerBodyMeetsNoWorkerOfTheOldLimit) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +35,7 @@ class Puppet final : public Instance {
 
   void call(std::uint64_t id, const RequestBody& body, MonotonicNs) override {
     held.emplace_back(id, body.inline_bytes);
+    files_of[body.inline_bytes] = body.files;
   }
   void cancel(std::uint64_t) override {}
   void drain() override {
@@ -62,6 +64,7 @@ class Puppet final : public Instance {
 
   const InstanceSpec spec;
   std::vector<std::pair<std::uint64_t, std::string>> held;
+  std::map<std::string, RequestBody::Files> files_of;  ///< what a body may carry
   bool is_ready = false;
   bool is_draining = false;
 

@@ -33,11 +33,8 @@ struct ServedAs {
            keep_output_names == api.keep_output_names && batching == api.batching && on_gpu == api.on_gpu &&
            threads_count == api.threads_count && body_limit_bytes == api.body_limit_bytes;
   }
-  /// It would refuse what the API takes by now: files that are for dedicated APIs, larger bodies.
-  bool is_narrower_than(const PublishedApi& api) const {
-    return (type == ExecutionType::kPerRequest && api.type == ExecutionType::kDedicated) ||
-           body_limit_bytes < api.body_limit_bytes;
-  }
+  /// It would refuse bodies that the API takes by now.
+  bool is_narrower_than(const PublishedApi& api) const { return body_limit_bytes < api.body_limit_bytes; }
 };
 
 class Worker final : public InstanceListener,

@@ -167,7 +167,6 @@ void Dispatch::launch(Worker& worker, Package package) {
   spec.threads_count = as.threads_count;
   spec.device = as.on_gpu ? DeviceKind::kGpu : DeviceKind::kCpu;
   spec.batch_limit_count = worker.batch_limit_count;
-  spec.refuse_dicom_and_wav = as.type == ExecutionType::kPerRequest;
   spec.keep_output_names = as.keep_output_names;
   spec.try_sample = worker.on_trial;
   spec.priority = worker.load_priority;

@@ -26,6 +26,8 @@ struct RequestBody {
   UniqueFd memfd;  ///< valid for bodies of limits::kBodyInlineBytes and more
   std::uint64_t size_bytes = 0;
   enum class Encoding : std::uint8_t { kIdentity, kGzip } encoding = Encoding::kIdentity;
+  /// What it may carry, by the API's type when it was admitted: only dedicated ones take DICOM and sound.
+  enum class Files : std::uint8_t { kPerRequest, kAll } files = Files::kPerRequest;
 };
 
 enum class OutcomeCode : std::uint8_t {
@@ -54,7 +56,6 @@ struct InstanceSpec {
   int threads_count = 1;
   DeviceKind device = DeviceKind::kCpu;
   int batch_limit_count = 32;             ///< 1 switches batching off
-  bool refuse_dicom_and_wav = false;      ///< per request
   bool keep_output_names = false;         ///< y' stays y'
   Priority priority = Priority::kNormal;  ///< while it loads: lower beside what serves
   bool try_sample = false;  ///< ready only when a request of the model's own inputs was answered

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "link/messages.h"
+#include "worker/protocol/classic/classic.h"
 #include "worker/tensor/tensor.h"
 
 namespace noren::worker {
@@ -28,7 +29,7 @@ class Servable {
   virtual bool batchable(std::size_t executor_index) const = 0;
   /// `body` has limits::kFramePaddingBytes readable bytes behind it. Errors are the caller's fault, unless
   /// kInternal.
-  virtual Result<ParsedRequest> parse(ByteView body) = 0;
+  virtual Result<ParsedRequest> parse(ByteView body, AcceptedFiles accepted) = 0;
   virtual Result<std::vector<Tensor>> run(std::size_t executor_index, std::span<const Tensor> inputs) = 0;
   /// Only for batchable executors and rows of equal shapes. One answer a row.
   virtual Result<std::vector<std::vector<Tensor>>> run_batch(std::size_t executor_index,

@@ -222,7 +222,9 @@ Result<ByteView> ServeLoop::body_of(const Waiting& waiting) {
 /// Parsed or answered: afterwards the request's bytes are not needed any more.
 void ServeLoop::parse(Waiting& waiting) {
   const auto body = guarded_reading([&] { return body_of(waiting); });
-  auto parsed = body.ok() ? guarded_reading([&] { return servable_->parse(*body); })
+  const bool takes_all = (waiting.frame.header.flags & link::kAllFiles) != 0;
+  const AcceptedFiles accepted = takes_all ? AcceptedFiles::kAll : AcceptedFiles::kPerRequest;
+  auto parsed = body.ok() ? guarded_reading([&] { return servable_->parse(*body, accepted); })
                           : Result<ParsedRequest>(body.error());
   mapping_ = PaddedMapping();
   inflated_ = InflatedBody();

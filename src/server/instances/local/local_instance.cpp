@@ -36,7 +36,6 @@ void ServingChild::load(const InstanceSpec& spec) {
   request.inflated_body_limit_bytes = spec.inflated_body_limit_bytes;
   request.threads_count = static_cast<std::uint32_t>(std::max(1, spec.threads_count));
   request.batch_limit_count = static_cast<std::uint32_t>(std::max(1, spec.batch_limit_count));
-  request.refuse_dicom_and_wav = spec.refuse_dicom_and_wav;
   request.keep_output_names = spec.keep_output_names;
   request.priority = spec.priority;
   request.try_sample = spec.try_sample;
@@ -52,6 +51,7 @@ void ServingChild::call(std::uint64_t call_id, const RequestBody& body, Monotoni
   in_flight_.push_back(call_id);
   link::FrameHeader header{.type = FrameType::kInfer, .id = call_id, .time_ns = deadline_ns};
   if (body.encoding == RequestBody::Encoding::kGzip) header.flags |= link::kGzip;
+  if (body.files == RequestBody::Files::kAll) header.flags |= link::kAllFiles;
   // A descriptor of our own: should the worker answer before it was asked, the body's may be gone when it is
   // sent.
   if (body.memfd.valid())

@@ -31,14 +31,14 @@ struct ClassicRequest {
 class ClassicParser {
  public:
   /// `signature` must outlive the parser.
-  ClassicParser(const ModelSignature& signature, AcceptedFiles accepted);
+  explicit ClassicParser(const ModelSignature& signature);
   ClassicParser(ClassicParser&&) noexcept;
   ~ClassicParser();
 
   /// `body` must be followed by limits::kFramePaddingBytes readable bytes.
   /// Errors: kInvalidArgument; the text is for the caller, at most limits::kDetailBytes of UTF-8 without
   /// control characters: "inputs[0] 'x': 4 numbers expected, 3 given".
-  Result<ClassicRequest> parse(ByteView body);
+  Result<ClassicRequest> parse(ByteView body, AcceptedFiles accepted);
 
  private:
   struct State;

@@ -69,7 +69,7 @@ MediaTarget target_of(const InputSignature& input) {
 
 struct ClassicParser::State {
   const ModelSignature& signature;
-  AcceptedFiles accepted;
+  AcceptedFiles accepted = AcceptedFiles::kPerRequest;  ///< by the request that is read
   json::parser parser;
   Bytes file;
 
@@ -298,15 +298,16 @@ Result<ClassicRequest> ClassicParser::State::parse(ByteView body) {
   return request;
 }
 
-ClassicParser::ClassicParser(const ModelSignature& signature, AcceptedFiles accepted)
-    : state_(new State{signature, accepted, json::parser(), {}}) {
+ClassicParser::ClassicParser(const ModelSignature& signature)
+    : state_(new State{signature, AcceptedFiles::kPerRequest, json::parser(), {}}) {
   CHECK(!signature.executors.empty());
 }
 ClassicParser::ClassicParser(ClassicParser&&) noexcept = default;
 ClassicParser::~ClassicParser() = default;
 
-Result<ClassicRequest> ClassicParser::parse(ByteView body) {
+Result<ClassicRequest> ClassicParser::parse(ByteView body, AcceptedFiles accepted) {
   try {
+    state_->accepted = accepted;
     Result<ClassicRequest> request = state_->parse(body);
     if (body.size() > kKeptBytes) {
       state_->parser = json::parser();

@@ -35,8 +35,8 @@ Result<ClassicRequest> parse(const ModelSignature& model, std::string body,
                              AcceptedFiles accepted = AcceptedFiles::kAll) {
   const std::size_t size = body.size();
   body.resize(size + limits::kFramePaddingBytes, '\xff');  // what stands behind the body must not matter
-  ClassicParser parser(model, accepted);
-  return parser.parse(bytes_of(body).first(size));
+  ClassicParser parser(model);
+  return parser.parse(bytes_of(body).first(size), accepted);
 }
 
 std::string refusal(const ModelSignature& model, const std::string& body,
@@ -326,6 +326,21 @@ TEST(ClassicRequest, Files) {
   EXPECT_TRUE(parse(model, body("png", kPng), AcceptedFiles::kPerRequest).ok());
 }
 
+TEST(ClassicRequest, WhichFilesAreTakenIsEachRequestsOwn) {
+  const ModelSignature model = model_of({input_of("x", "x", {1, 1, 1, 2})});
+  std::string body = body_of(std::string(R"({"name":"x","type":"dcm","data":")") + kPng + "\"}");
+  const std::size_t size = body.size();
+  body.resize(size + limits::kFramePaddingBytes);
+  ClassicParser parser(model);
+  for (int i = 0; i < 3; ++i) {
+    const auto text = [&](AcceptedFiles accepted) {
+      return parser.parse(bytes_of(body).first(size), accepted).error().text;
+    };
+    EXPECT_NE(text(AcceptedFiles::kPerRequest).find("dedicated instance"), std::string::npos);
+    EXPECT_NE(text(AcceptedFiles::kAll).find("not a DICOM file"), std::string::npos);
+  }
+}
+
 TEST(ClassicRequest, FilesForPlainOnnxModels) {
   InputSignature bytes = input_of("x", "x", {1, -1, -1, 3}, ElementType::kUint8);
   bytes.image.layout = ImageLayout::kChannelsLast;
@@ -355,14 +370,14 @@ TEST(ClassicRequest, ACallersTextIsQuotedSafely) {
 
 TEST(ClassicRequest, AParserServesManyRequests) {
   const ModelSignature model = model_of({input_of("x", "x", {1, 1})});
-  ClassicParser parser(model, AcceptedFiles::kAll);
+  ClassicParser parser(model);
   for (int i = 0; i < 50; ++i) {
     const bool is_large = i % 7 == 3;
     std::string body = body_of(entry("x", std::to_string(i))) + std::string(is_large ? 2'000'000 : 0, ' ');
     if (i % 5 == 4) body.resize(20);
     const std::size_t size = body.size();
     body.resize(size + limits::kFramePaddingBytes);
-    const Result<ClassicRequest> request = parser.parse(bytes_of(body).first(size));
+    const Result<ClassicRequest> request = parser.parse(bytes_of(body).first(size), AcceptedFiles::kAll);
     ASSERT_EQ(request.ok(), i % 5 != 4);
     if (request.ok()) {
       EXPECT_EQ(values_of(request->inputs[0])[0], static_cast<float>(i));

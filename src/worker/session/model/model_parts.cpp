@@ -16,10 +16,7 @@ namespace {
 class ModelServable final : public Servable {
  public:
   ModelServable(std::unique_ptr<ServableModel> model, const link::LoadRequest& options)
-      : model_(std::move(model)),
-        parser_(model_->signature(),
-                options.refuse_dicom_and_wav ? AcceptedFiles::kPerRequest : AcceptedFiles::kAll),
-        version_(options.version_label) {
+      : model_(std::move(model)), parser_(model_->signature()), version_(options.version_label) {
     for (const ExecutorSignature& executor : model_->signature().executors) {
       std::vector<std::string> names;
       for (const OutputSignature& output : executor.outputs) names.push_back(output.name);
@@ -32,8 +29,8 @@ class ModelServable final : public Servable {
     return executor.batchable && !executor.random && executor.evaluations_count == 1;
   }
 
-  Result<ParsedRequest> parse(ByteView body) override {
-    ASSIGN_OR_RETURN(ClassicRequest request, parser_.parse(body));
+  Result<ParsedRequest> parse(ByteView body, AcceptedFiles accepted) override {
+    ASSIGN_OR_RETURN(ClassicRequest request, parser_.parse(body, accepted));
     return ParsedRequest{request.executor_index, std::move(request.inputs)};
   }
 
