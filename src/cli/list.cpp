@@ -1,6 +1,7 @@
 // noren list: what is published, newest first.
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <boost/json.hpp>
 
 #include "cli/session.h"
@@ -17,6 +18,15 @@ std::string next_of(const json::object& api) {
   if (start.empty() && stop.empty()) return {};
   const bool stops_first = start.empty() || (!stop.empty() && stop < start);
   return stops_first ? "stops " + stop : "starts " + start;
+}
+
+/// A running API's instances are counted where some are missing.
+std::string state_of(const json::object& api) {
+  const std::string state = text_of(api, "state");
+  const std::int64_t wanted_count = number_of(api, "instances"),
+                     ready_count = number_of(api, "ready_instances");
+  if (state != "running" || ready_count >= wanted_count) return state;
+  return fmt::format("{} ({} of {})", state, ready_count, wanted_count);
 }
 
 }  // namespace
@@ -38,7 +48,7 @@ Status list(const Hooks& hooks, const Common& common, const ListOptions& options
   if (any_next) rows.back().insert(rows.back().begin() + 3, "NEXT");
   for (const json::value& value : all) {
     const json::object& api = value.as_object();
-    rows.push_back({text_of(api, "id"), text_of(api, "type"), text_of(api, "state"),
+    rows.push_back({text_of(api, "id"), text_of(api, "type"), state_of(api),
                     std::to_string(number_of(api, "successes")),
                     text_of(api, "project") + "/" + text_of(api, "name"), text_of(api, "url")});
     if (any_next) rows.back().insert(rows.back().begin() + 3, next_of(api));

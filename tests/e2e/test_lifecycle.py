@@ -143,9 +143,24 @@ def test_an_instance_that_the_memory_budget_has_no_room_for_says_so(start_server
     api = server.publish(samples / "iris.nnp", "--type", "dedicated")
     shown = server.cli("show", api["id"], "--json")
     assert shown["state"] == "retrying"
-    assert re.fullmatch(r"it needs \d+ MiB, which is more than the whole memory budget of 1 MiB: "
-                        r"raise --memory-budget", shown["state_reason"]), shown
+    said = re.fullmatch(r"it needs (\d+) MiB, which is more than the whole memory budget of 1 MiB: "
+                        r"raise --memory-budget", shown["state_reason"])
+    assert said, shown
     assert ask(server, api) == 503
+    # With room for one of two, that one serves.
+    server = start_server("--memory-budget", f"{2 * int(said[1]) - 3}MiB")
+    api = server.publish(samples / "iris.nnp", "--type", "dedicated", "--instances", "2")
+    server.wait_until_running(api["id"])
+    assert ask(server, api) == 200
+    shown = server.cli("show", api["id"], "--json")
+    assert (shown["state"], shown["instances"], shown["ready_instances"]) == ("running", 2, 1)
+    said = rf"1 of 2 instances is ready: it needs {said[1]} MiB, and of the memory budget .*: " \
+           r"raise --memory-budget, or run fewer instances of this one"
+    assert re.fullmatch(said, shown["state_reason"]), shown
+    assert "running (1 of 2)" in server.cli("list")
+    server.cli("update", api["id"], "--instances", "1")
+    shown = server.cli("show", api["id"], "--json")
+    assert shown["ready_instances"] == 1 and "state_reason" not in shown
 
 
 def test_settings_change_under_load_without_a_failed_request(server, samples):

@@ -32,7 +32,7 @@ struct UnpackedResults {
 
 struct ServingState {
   std::string word;    ///< "running", "stopped", …
-  std::string reason;  ///< why it is not running; may be empty
+  std::string reason;  ///< why it is not running, or not all of its instances are; may be empty
   int ready_count = 0;
 };
 

@@ -89,7 +89,7 @@ class AdmissionWaiter {
 /// One API's instances as the console shows them.
 struct ApiStatus {
   InstanceState state = InstanceState::kStopped;
-  std::string reason;  ///< of retrying and failed
+  std::string reason;  ///< of retrying and failed, and why fewer are ready than wanted
   int ready_count = 0;
   std::int64_t private_bytes = 0;
 };

@@ -120,6 +120,7 @@ class Dispatch {
   void start_missing(ApiState& api, const InstanceView& view, int missing_count);
   void drain_least_busy(ApiState& api);
   InstanceView view_of(const ApiState& api) const;
+  static std::string missing_reason(const ApiState& api, const InstanceView& view);
   bool is_wanted(const ApiState& api) const;
 
   // A version that is tried (dispatch_trial.cpp).

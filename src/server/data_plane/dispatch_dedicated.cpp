@@ -168,6 +168,16 @@ InstanceView Dispatch::view_of(const ApiState& api) const {
   return view;
 }
 
+/// Why fewer instances are ready than wanted; empty where none is missing.
+std::string Dispatch::missing_reason(const ApiState& api, const InstanceView& view) {
+  const int ready_count = view.ready_count + view.outdated_count;
+  if (!view.wanted || ready_count >= view.wanted_count) return {};
+  const bool has_reason = view.waits_for_room || view.failures_count > 0;
+  return std::to_string(ready_count) + " of " + std::to_string(view.wanted_count) +
+         (ready_count == 1 ? " instances is ready: " : " instances are ready: ") +
+         (has_reason ? api.failure_reason : "the others are starting");
+}
+
 ApiStatus Dispatch::status_of(const ApiState& api) const {
   ApiStatus status;
   const InstanceView view = view_of(api);
@@ -180,6 +190,8 @@ ApiStatus Dispatch::status_of(const ApiState& api) const {
     status.state = now < api.retry_at_ns ? InstanceState::kRetrying : InstanceState::kRunning;
   if (status.state == InstanceState::kRetrying || status.state == InstanceState::kFailed)
     status.reason = api.failure_reason;
+  else if (status.state == InstanceState::kRunning && api.is_dedicated())
+    status.reason = missing_reason(api, view);
   status.ready_count = view.ready_count + view.outdated_count;
   for (const auto& worker : api.workers) status.private_bytes += worker->charged_bytes;
   return status;

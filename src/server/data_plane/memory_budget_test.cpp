@@ -137,6 +137,40 @@ TEST(MemoryBudget, ACrashBesideOneThatWaitsForRoomIsMadeGoodAtOnce) {
   EXPECT_EQ(p.host.started_count, 2);
 }
 
+TEST(MemoryBudget, ARunningApiSaysWhyNotAllOfItsInstancesAre) {
+  PuppetPlane p(kMonday, budget_of(100));
+  PublishedApi api = api_of("a1", 60);
+  api.instances_count = 2;
+  p.apply({api});
+  const auto status = [&p] { return *p.plane->status("a1"); };
+  p.host.live[0]->become_ready();
+  EXPECT_EQ(status().state, InstanceState::kRunning);
+  EXPECT_EQ(status().ready_count, 1);
+  EXPECT_EQ(status().reason,
+            "1 of 2 instances is ready: it needs 60 MiB, and of the memory budget of 100 MiB only 40 MiB are "
+            "free: raise --memory-budget, or run fewer instances of this one");
+  api.memory_bytes = 40 << 20;
+  p.apply({api});
+  p.advance_to(kMonday + 60 * kSecondUs);
+  ASSERT_EQ(p.host.live.size(), 2U);
+  EXPECT_EQ(status().reason, "1 of 2 instances is ready: the others are starting");
+  p.host.live[1]->fail_to_load("it is not to be");
+  p.settle();
+  EXPECT_EQ(status().state, InstanceState::kRunning);
+  EXPECT_EQ(status().reason, "1 of 2 instances is ready: it is not to be");
+  p.advance_ms(restart_delay_ms(2));
+  ASSERT_EQ(p.host.live.size(), 2U);
+  p.host.live[1]->become_ready();
+  EXPECT_EQ(status().ready_count, 2);
+  EXPECT_EQ(status().reason, "");
+  api.instances_count = 1;
+  p.apply({api});
+  EXPECT_EQ(status().reason, "");
+  api.enabled = false;
+  p.apply({api});
+  EXPECT_EQ(status().reason, "") << "none is wanted";
+}
+
 TEST(MemoryBudget, OneThatWaitsForItsOwnEndSaysSo) {
   PuppetPlane p(kMonday, budget_of(100));
   PublishedApi api = api_of("a1", 60);
