@@ -154,7 +154,7 @@ std::string attack(std::string_view name) {
       std::memset(block, 1, 1 << 20);
       blocks.push_back(block);
     }
-    const std::string result = "stopped after " + std::to_string(blocks.size()) + " MiB";
+    std::string result = "stopped after " + std::to_string(blocks.size()) + " MiB";
     for (void* block : blocks) std::free(block);
     return result;
   }

@@ -68,7 +68,7 @@ void Dispatch::try_version(ApiState& api, VersionToTry version, std::function<vo
 }
 
 std::shared_ptr<Worker> Dispatch::trial_worker(ApiState& api, Priority priority) {
-  const auto worker = std::make_shared<Worker>(*this, api);
+  auto worker = std::make_shared<Worker>(*this, api);
   worker->on_trial = true;
   worker->served_as = ServedAs::of(*api.api);
   worker->served_as.version_label = api.trial->version.version_label;

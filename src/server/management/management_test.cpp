@@ -42,7 +42,8 @@ std::set<std::string> documented_operations() {
       if (line != "    " + std::string(method) + ":") continue;
       std::string upper(method);
       for (char& c : upper) c = static_cast<char>(std::toupper(c));
-      operations.insert(upper + " " + path);
+      upper += " ";
+      operations.insert(upper + path);
     }
   }
   return operations;

@@ -134,6 +134,7 @@ class Counter {
       rows.push_back({node.name().empty() ? node.output(0) : node.name(), node.op_type(), cost});
     }
     std::vector<Cost> costs;
+    costs.reserve(rows.size());
     for (const FunctionCost& row : rows) costs.push_back(row.cost);
     result.statistics.total = sum_of(costs);
     return result;

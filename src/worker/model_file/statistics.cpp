@@ -213,13 +213,11 @@ class Counter {
     for (std::size_t i = 0; i < f.inputs.size(); ++i) {
       if (!is_parameter(f.inputs[i]) || is_parameter_layer(f.inputs[i])) continue;
       const double size = product(shape_of(f.inputs[i]));
-      if (!is_binary) {
-        sum += size;
-      } else if (i == 1) {
+      const bool is_behind_wb = i > 2 && !f.inputs[i].ends_with("alpha");
+      if (is_binary && i == 1)
         sum += std::ceil(size / kBitsPerScalar);
-      } else if (i > 2 && !f.inputs[i].ends_with("alpha")) {  // behind 'Wb'
+      else if (!is_binary || is_behind_wb)
         sum += size;
-      }
     }
     return sum;
   }
@@ -266,8 +264,9 @@ class Counter {
 
   static double deconvolution_products(const Function& f, const Shape& weight, double outputs) {
     const std::int64_t group = f.arguments.defines("group") ? f.arguments.integer("group") : 1;
-    return outputs * static_cast<double>(dimension(weight, 0) / std::max<std::int64_t>(group, 1)) *
-           product(weight, 2);
+    // A whole number: groups share the channels evenly.
+    const std::int64_t channels_of_group = dimension(weight, 0) / std::max<std::int64_t>(group, 1);
+    return outputs * static_cast<double>(channels_of_group) * product(weight, 2);
   }
 
   double inner_length(const Function& f) const {

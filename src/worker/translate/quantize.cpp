@@ -148,7 +148,7 @@ struct Range {
 Range real_range(const Layer& layer) {
   GraphBuilder& graph = layer.graph;
   const Value& x = layer.input(0);
-  const Range given{.low = layer.input(1), .high = layer.input(2)};
+  Range given{.low = layer.input(1), .high = layer.input(2)};
   if (!layer.arguments().boolean("x_min_max")) return given;
   std::vector<std::int64_t> axes;
   for (std::int64_t axis = 0; axis < x.rank(); ++axis)
@@ -156,7 +156,7 @@ Range real_range(const Layer& layer) {
   const auto extreme = [&](std::string_view op) {
     return axes.empty() ? x : graph.reduce(op, x, axes, GraphBuilder::KeepAxes::kYes);
   };
-  const Range own{.low = extreme("ReduceMin"), .high = extreme("ReduceMax")};
+  Range own{.low = extreme("ReduceMin"), .high = extreme("ReduceMax")};
   if (!layer.arguments().boolean("ema")) return own;
   const auto decay = static_cast<float>(layer.arguments().real("decay"));
   const Value rest = graph.scalar(static_cast<float>(1.0 - double{decay}));

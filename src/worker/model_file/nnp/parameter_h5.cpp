@@ -103,7 +103,7 @@ std::optional<std::uint64_t> inflated_size(ByteView packed, std::uint64_t limit_
 
 class Reader {
  public:
-  Reader(std::string member, std::size_t image_bytes, ParameterTable& table)
+  Reader(const std::string& member, std::size_t image_bytes, ParameterTable& table)
       : label_("the parameter file " + quoted_name(member)), image_bytes_(image_bytes), table_(table) {}
 
   Status read_group(hid_t group, const std::string& prefix, std::size_t depth) {
