@@ -96,6 +96,7 @@ void visit(Visitor& visitor, Message& message) {
     visitor.field(message.landlock_abi);
     visitor.field(message.profile);
     visitor.field(message.notes);
+    visitor.field(message.build);
   } else if constexpr (std::is_same_v<T, LoadRequest>) {
     visitor.field(message.version_label);
     visitor.field(message.inflated_body_limit_bytes);

@@ -31,6 +31,7 @@ struct HelloReport {
   std::uint32_t landlock_abi = 0;  ///< 0: this kernel has none
   std::string profile;             ///< name of the seccomp profile
   std::string notes;               ///< what is missing on this machine, one sentence each; may be empty
+  std::string build;               ///< see link/build.h
 };
 
 /// kLoad: how the package is to be served.

@@ -15,9 +15,10 @@ TEST(Messages, ComeBackAsTheyWere) {
   EXPECT_EQ(fork->threads_count, 3U);
   EXPECT_EQ(fork->cpu_limit_s, 6);
   EXPECT_EQ(fork->priority, Priority::kLow);
-  const auto hello = decode<HelloReport>(encode(HelloReport{5, 7, "release", "no cgroup"}));
+  const auto hello = decode<HelloReport>(encode(HelloReport{5, 7, "release", "no cgroup", "1.2+ab"}));
   EXPECT_EQ(hello->landlock_abi, 7U);
   EXPECT_EQ(hello->notes, "no cgroup");
+  EXPECT_EQ(hello->build, "1.2+ab");
   const auto load = decode<LoadRequest>(
       encode(LoadRequest{"20200707_051647035778", 10, 2, 32, true, Priority::kIdle, false, true, 1 << 30}));
   EXPECT_EQ(load->version_label, "20200707_051647035778");

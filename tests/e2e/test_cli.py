@@ -143,14 +143,34 @@ def test_one_part_of_a_job_at_a_time():
     assert both.returncode == 2 and "--curves" in both.stderr and "--evaluation" in both.stderr
 
 
-@pytest.mark.parametrize("worker,why", [("nowhere", "is not there"), ("", "is not there"),
-                                        ("file", "may not be executed")])
+# A program that says hello as a worker does: a frame on descriptor 3, see src/link/frame.h.
+GREETING = """#!/usr/bin/python3
+import os, struct, time
+words = [struct.pack("<I", len(text)) + text for text in (b"release", b"", {build!r})]
+hello = struct.pack("<qI", 5, 4) + b"".join(words)
+os.write(3, struct.pack("<BBHIQqII", 1, {kind}, 0, len(hello), 0, 0, 0, 0) + hello)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("worker,why", [
+    ("nowhere", "is not there"), ("", "is not there"), ("file", "may not be executed"),
+    ("/bin/true", "ended without a greeting"), ("/bin/cat", "ended without a greeting"),
+    ("no_format", "can't be started"), ("other_build", "is of the build '0.0.1+other', and this is '"),
+    ("other_frame", "does not speak as a worker does"), ("no_frame", "does not speak as a worker does")])
 def test_a_server_without_its_worker_program_does_not_start(tmp_path, worker, why):
     (tmp_path / "file").write_text("no program")
+    (tmp_path / "no_format").write_bytes(b"\x00 no program")
+    (tmp_path / "other_build").write_text(GREETING.format(kind=2, build=b"0.0.1+other"))
+    (tmp_path / "other_frame").write_text(GREETING.format(kind=13, build=b""))
+    (tmp_path / "no_frame").write_text("#!/bin/sh\nyes >&3\n")
+    for program in ("no_format", "other_build", "other_frame", "no_frame"):
+        (tmp_path / program).chmod(0o755)
     done = noren("serve", "--data", tmp_path / "data", "--listen", "127.0.0.1:0",
                  "--worker", tmp_path / worker)
     assert 1 <= done.returncode <= 63 and done.stdout == ""
     assert len(done.stderr.splitlines()) == 1 and why in done.stderr, done.stderr
+    assert str(tmp_path / worker) in done.stderr and "--worker" in done.stderr
     assert not (tmp_path / "data").exists()
 
 

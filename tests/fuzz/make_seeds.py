@@ -94,7 +94,7 @@ def frame_seeds():
     load = frame(LOAD, text(b"20200707_051647035778") + how, flags=1)
     requests = frame(INFER, b"{}", 7, flags=2) + frame(INFER, b"{}", 8, flags=4)
     fork = frame(FORK, struct.pack("<BIqqqB", 1, 1, 1 << 29, 0, 0, 0), 1, flags=1)
-    hello = frame(HELLO, struct.pack("<qI", 5, 4) + text(b"release") + text(b""))
+    hello = frame(HELLO, struct.pack("<qI", 5, 4) + text(b"release") + text(b"") + text(b"0.1.0+4dec389"))
     inspect = frame(INSPECT, text(b"a.nnp") + struct.pack("<I", 1) + text(b"x=image") + b"\x01\x00", flags=1)
     for name, stream in (("to_worker", load + requests),
                          ("control", fork + hello), ("inspect", inspect), ("answers", loaded + answers)):

@@ -1,9 +1,9 @@
 // The local host and real workers: life, death, recovery.
 #include <dirent.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -198,6 +198,7 @@ TEST_F(LocalHost, ACrashUnderLoadLosesWhatWasInFlightAndSaysSo) {
   const auto instance = start(listener);
   EXPECT_EQ(ask(*instance, listener, "echo first"), "first");
   std::vector<RequestBody> bodies;
+  bodies.reserve(20);
   for (int index = 0; index < 20; ++index) bodies.push_back(body_with(index == 5 ? "crash" : "alone x"));
   for (std::size_t index = 0; index < bodies.size(); ++index) instance->call(100 + index, bodies[index], 0);
   ASSERT_TRUE(until([&] { return listener.exit.has_value(); }));
@@ -325,6 +326,7 @@ TEST_F(LocalHost, WaitingRequestsShareARunAndAPoisonedOneFailsAlone) {
   EXPECT_EQ(ask(*instance, listener, "echo warm"), "warm");
   const RequestBody slow = body_with("burn 30");
   std::vector<RequestBody> bodies;
+  bodies.reserve(10);
   for (int index = 0; index < 10; ++index) bodies.push_back(body_with("echo " + std::to_string(index)));
   const RequestBody poison = body_with("poison p");
   instance->call(50, slow, 0);
@@ -439,6 +441,25 @@ TEST_F(LocalHost, InspectsWithWhatOthersLeaveAndBeginsAnewWhereThatIsTooLittle) 
   ASSERT_EQ(seen.size(), 2U);
   EXPECT_EQ(seen[0].second, std::to_string(SCHED_IDLE));
   EXPECT_EQ(seen[1].second, std::to_string(SCHED_OTHER));
+}
+
+TEST(WorkerProgram, IsAskedWhoItIs) {
+  LocalHostOptions options;
+  options.worker_path = TOY_WORKER;
+  EXPECT_TRUE(check_worker_program(options).ok());
+  EXPECT_TRUE(children_of(::getpid()).empty()) << "it has ended";
+  const std::string silent = ::testing::TempDir() + "silent_worker." + std::to_string(::getpid());
+  std::ofstream(silent) << "#!/bin/sh\nexec sleep 600\n";
+  std::filesystem::permissions(silent, std::filesystem::perms::owner_all);
+  options.worker_path = silent;
+  options.greeting_limit_ms = 100;
+  const Status waited = check_worker_program(options);
+  std::filesystem::remove(silent);
+  ASSERT_FALSE(waited.ok());
+  EXPECT_EQ(waited.error().text, "the worker program '" + silent +
+                                     "' has said nothing within 100 ms: name noren-worker of this very build "
+                                     "with --worker");
+  EXPECT_TRUE(children_of(::getpid()).empty());
 }
 
 TEST(Probes, SayWhenAFreshChildAnswered) {

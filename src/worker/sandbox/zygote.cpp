@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "link/build.h"
 #include "link/channel.h"
 #include "worker/sandbox/heap.h"
 #include "worker/sandbox/lower_priority.h"
@@ -153,6 +154,7 @@ void Zygote::say_hello(MonotonicNs started_ns) {
   hello.landlock_abi = sandbox_.landlock_abi();
   hello.profile = seccomp_profile_name(sandbox_.profile());
   hello.notes = sandbox_.notes();
+  hello.build = link::build_name();
   writer_.add({.type = link::FrameType::kHello}, link::encode(hello));
 }
 

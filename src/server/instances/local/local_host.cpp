@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <unistd.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -24,7 +25,6 @@ namespace {
 namespace asio = boost::asio;
 using link::FrameType;
 
-constexpr std::size_t kControlPayloadBytes = 64 * limits::kKiB;
 constexpr std::int64_t kFirstBackOffMs = 20;
 constexpr std::int64_t kLastBackOffMs = 5'000;
 constexpr std::int64_t kStableNs = 10'000'000'000;  // a zygote that lived so long was no failure of its start
@@ -46,7 +46,7 @@ class Host final : public FrameReceiver, public std::enable_shared_from_this<Hos
   void restart_later();
   Status on_frame(link::Frame& frame, ByteView payload) override;
   void on_end(const std::string& why) override;
-  void on_hello(ByteView payload);
+  Status on_hello(ByteView payload);
 
   Status adopt(const std::shared_ptr<LocalChild>& child);
   void ask_for(LocalChild& child);
@@ -84,7 +84,7 @@ void Host::close() {
 }
 
 void Host::start_zygote() {
-  auto started = ZygoteProcess::start(options_, device_);
+  auto started = ZygoteProcess::start(options_, device_, STDERR_FILENO);
   if (!started.ok()) {
     log(LogLevel::kError, "worker_host_not_started", {{"problem", describe(started.error())}});
     lose_children();
@@ -123,10 +123,7 @@ void Host::lose_children() {
 
 Status Host::on_frame(link::Frame& frame, ByteView payload) {
   const link::FrameHeader& header = frame.header;
-  if (header.type == FrameType::kHello) {
-    on_hello(payload);
-    return Ok{};
-  }
+  if (header.type == FrameType::kHello) return on_hello(payload);
   if (header.type == FrameType::kFailed) {
     log(LogLevel::kError, "worker_host_refuses", {{"problem", text_of(payload)}});
     return Ok{};
@@ -148,15 +145,18 @@ Status Host::on_frame(link::Frame& frame, ByteView payload) {
   return Ok{};
 }
 
-void Host::on_hello(ByteView payload) {
+Status Host::on_hello(ByteView payload) {
+  // The program may have been replaced while the server runs.
+  if (const Status greeted = check_greeting(payload); !greeted.ok())
+    return link::broken_frame("noren-worker " + greeted.error().text);
   const auto hello = link::decode<link::HelloReport>(payload);
-  if (!hello.ok()) return;
   hello_ns_ = system_clock().monotonic_ns();
   log(LogLevel::kInfo, "worker_host_ready",
       {{"warm_up_ms", hello->warm_up_ns / 1'000'000},
        {"sandbox", hello->profile},
        {"landlock", static_cast<std::int64_t>(hello->landlock_abi)},
        {"note", hello->notes}});
+  return Ok{};
 }
 
 /// Gives the child its socket and has it forked.
@@ -251,7 +251,7 @@ class LocalHost final : public InstanceHost {
   std::unique_ptr<Instance> start(InstanceSpec spec, InstanceListener& listener) override {
     const bool on_gpu = spec.device == DeviceKind::kGpu && gpu_reason_.empty();
     Host& host = on_gpu ? gpu_host() : *host_;
-    return std::make_unique<LocalInstance>(host.start(std::move(spec), listener));
+    return std::make_unique<LocalInstance>(host.start(spec, listener));
   }
   void inspect(InspectSpec spec, std::function<void(Result<Inspection>)> done) override {
     host_->inspect(std::move(spec), std::move(done));

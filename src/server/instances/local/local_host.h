@@ -24,6 +24,8 @@ struct LocalHostOptions {
   std::int64_t inspect_memory_limit_bytes = std::int64_t{8} << 30;
   /// How often a throw-away child is asked for a sign of life; 0: never.
   std::int64_t probe_every_ms = 3'000;
+  /// How long a worker program may take until it says who it is, when the server starts.
+  std::int64_t greeting_limit_ms = 15'000;
   /// Folder of ONNX Runtime's GPU build: libonnxruntime.so.1 and its CUDA provider. Empty: no GPU is used.
   std::string gpu_runtime_folder;
   std::int64_t gpu_memory_limit_bytes = 0;  ///< on the device, of one instance; 0: none
@@ -31,7 +33,8 @@ struct LocalHostOptions {
   enum class WorkerErrors : std::uint8_t { kDiscard, kKeep } worker_errors = WorkerErrors::kDiscard;
 };
 
-/// Whether there is a program to start, for who starts the server.
+/// Whether there is a worker program, and it is this build's: it is started once and must greet. For who
+/// starts the server; waits for greeting_limit_ms at most.
 Status check_worker_program(const LocalHostOptions& options);
 
 /// Destroying the host ends its workers. Callbacks come from `io`'s run(), never from inside a call.

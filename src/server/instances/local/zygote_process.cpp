@@ -20,14 +20,6 @@ namespace {
 // The zygote finds its end of the control socket here.
 constexpr int kControlDescriptor = 3;
 
-Result<std::string> worker_path(const LocalHostOptions& options) {
-  if (!options.worker_path.empty()) return options.worker_path;
-  std::error_code error;
-  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) return internal("/proc/self/exe: " + error.message());
-  return (self.parent_path() / "noren-worker").string();
-}
-
 /// Nothing of the server's environment passes but what sanitizers want: it may hold secrets.
 std::vector<std::string> environment() {
   std::vector<std::string> variables = {"ORT_DISABLE_TELEMETRY=1", "LANG=C.UTF-8"};
@@ -64,8 +56,10 @@ const Scheduling& scheduling_of_server() {
 
 class SpawnSettings {
  public:
-  explicit SpawnSettings(int control) {
+  SpawnSettings(int control, int errors) {
     ::posix_spawn_file_actions_init(&actions_);
+    // First, while no number is taken by what comes next.
+    ::posix_spawn_file_actions_adddup2(&actions_, errors, STDERR_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions_, control, kControlDescriptor);
     ::posix_spawn_file_actions_addclosefrom_np(&actions_, kControlDescriptor + 1);
     ::posix_spawnattr_init(&attributes_);
@@ -103,14 +97,12 @@ class SpawnSettings {
 
 }  // namespace
 
-Status check_worker_program(const LocalHostOptions& options) {
-  ASSIGN_OR_RETURN(const std::string path, worker_path(options));
+Result<std::string> worker_path(const LocalHostOptions& options) {
+  if (!options.worker_path.empty()) return options.worker_path;
   std::error_code error;
-  const bool is_file = std::filesystem::is_regular_file(path, error);
-  if (is_file && ::access(path.c_str(), X_OK) == 0) return Ok{};
-  return make_error(Code::kInvalidArgument, "the worker program '" + path + "' " +
-                                                (is_file ? "may not be executed" : "is not there") +
-                                                ": name noren-worker with --worker");
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return internal("/proc/self/exe: " + error.message());
+  return (self.parent_path() / "noren-worker").string();
 }
 
 Result<SocketPair> make_socket_pair() {
@@ -120,7 +112,7 @@ Result<SocketPair> make_socket_pair() {
   return SocketPair{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-Result<ZygoteProcess> ZygoteProcess::start(const LocalHostOptions& options, DeviceKind device) {
+Result<ZygoteProcess> ZygoteProcess::start(const LocalHostOptions& options, DeviceKind device, int errors) {
   ASSIGN_OR_RETURN(const std::string path, worker_path(options));
   ASSIGN_OR_RETURN(SocketPair pair, make_socket_pair());
   // dup2 onto itself would keep close-on-exec.
@@ -134,7 +126,7 @@ Result<ZygoteProcess> ZygoteProcess::start(const LocalHostOptions& options, Devi
     // Its ONNX Runtime comes before the one that the program was linked with.
     variables.push_back("LD_LIBRARY_PATH=" + options.gpu_runtime_folder);
   }
-  const SpawnSettings settings(pair.theirs.get());
+  const SpawnSettings settings(pair.theirs.get(), errors);
   ZygoteProcess process;
   const int problem = ::posix_spawn(&process.pid_, path.c_str(), settings.actions(), settings.attributes(),
                                     pointers(arguments).data(), pointers(variables).data());

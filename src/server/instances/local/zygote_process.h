@@ -7,6 +7,8 @@
 
 #include <sys/types.h>
 
+#include "base/bytes.h"
+#include "base/limits.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "server/instances/local/local_host.h"
@@ -15,7 +17,8 @@ namespace noren::server {
 
 class ZygoteProcess {
  public:
-  static Result<ZygoteProcess> start(const LocalHostOptions& options, DeviceKind device);
+  /// `errors`: where the program's stderr goes.
+  static Result<ZygoteProcess> start(const LocalHostOptions& options, DeviceKind device, int errors);
   ZygoteProcess() = default;
   ZygoteProcess(ZygoteProcess&& other) noexcept;
   ZygoteProcess& operator=(ZygoteProcess&& other) noexcept;
@@ -29,6 +32,14 @@ class ZygoteProcess {
   pid_t pid_ = -1;
   UniqueFd control_;
 };
+
+/// noren-worker as the options name it, else the one beside this program.
+Result<std::string> worker_path(const LocalHostOptions& options);
+
+inline constexpr std::size_t kControlPayloadBytes = 64 * limits::kKiB;
+/// Whether what a zygote said first (kHello's payload) is of this build. The error's text goes on after its
+/// name.
+Status check_greeting(ByteView payload);
 
 /// A connected pair of close-on-exec stream sockets.
 struct SocketPair {
