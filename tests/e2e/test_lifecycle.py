@@ -1,4 +1,5 @@
 """Settings of published APIs while they serve: schedules, instances, types, limits, failures, metering."""
+import base64
 import collections
 import datetime
 import json
@@ -9,6 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import wave
 
 import models
 import pytest
@@ -127,6 +129,30 @@ def test_a_change_of_type_keeps_the_id_and_moves_the_path(server, samples):
     assert back["url"] == old_url
     api["url"] = old_url
     assert ask(server, api) == 200
+
+
+def test_sounds_that_wait_while_the_type_changes_are_taken_as_they_were_admitted(start_server, tmp_path):
+    server = start_server("--cpu-tokens", "1")
+    api = server.publish(models.slow(tmp_path / "slow.nnp", 100), "--type", "dedicated")
+    server.wait_until_running(api["id"])
+    with wave.open(str(tmp_path / "x.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(b"\0\x20")
+    sound = base64.b64encode((tmp_path / "x.wav").read_bytes()).decode()
+    body = json.dumps({"inputs": [{"name": "x", "type": "wav", "data": sound}]})
+    answers = [call(api, body=body)]
+    threads = [threading.Thread(target=lambda: answers.append(call(api, body=body))) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.1)  # most of them wait now
+    before = len(answers)
+    changed = server.cli("update", api["id"], "--type", "per-request", "--json")
+    for thread in threads:
+        thread.join()
+    assert before < 8
+    assert [status for status, _, _ in answers] == [200] * 13, answers
+    status, refused, _ = call({**api, "url": changed["url"]}, body=body)
+    assert status == 400 and "dedicated instance" in refused["data"]["detail"]
 
 
 def test_a_model_that_does_not_qualify_stays_dedicated(start_server, samples):
