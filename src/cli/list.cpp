@@ -22,7 +22,7 @@ std::string next_of(const json::object& api) {
 
 /// A running API's instances are counted where some are missing.
 std::string state_of(const json::object& api) {
-  const std::string state = text_of(api, "state");
+  std::string state = text_of(api, "state");
   const std::int64_t wanted_count = number_of(api, "instances"),
                      ready_count = number_of(api, "ready_instances");
   if (state != "running" || ready_count >= wanted_count) return state;

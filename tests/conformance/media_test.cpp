@@ -55,9 +55,14 @@ struct Message {
     const auto found = fields.find(name);
     return found == fields.end() ? "" : found->second;
   }
-  auto all(const std::string& name) const {
+  struct Named {
+    std::multimap<std::string, Message>::const_iterator first, last;
+    auto begin() const { return first; }
+    auto end() const { return last; }
+  };
+  Named all(const std::string& name) const {
     const auto [first, last] = messages.equal_range(name);
-    return std::ranges::subrange(first, last);
+    return {first, last};
   }
 };
 

@@ -56,6 +56,7 @@ void add_seconds(json::object& object, const InstanceSeconds& seconds) {
 
 Result<std::vector<json::object>> apis_json(const ManagementParts& parts, const std::vector<ApiRow>& rows) {
   std::vector<std::uint32_t> numbers;
+  numbers.reserve(rows.size());
   for (const ApiRow& row : rows) numbers.push_back(row.api.number);
   ASSIGN_OR_RETURN(auto totals, parts.usage.totals(numbers));
   std::vector<json::object> apis;
