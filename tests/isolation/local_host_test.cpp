@@ -19,36 +19,8 @@ namespace {
 
 using LocalHost = HostTest;
 
-/// "S 1234 …": a process's state, its parent and more. Empty where it is gone.
-std::string status_of(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  std::getline(file, line);
-  const std::size_t name_end = line.rfind(')');
-  return name_end == std::string::npos ? std::string() : line.substr(name_end + 2);
-}
-
-/// The processes whose parent is this one.
-std::vector<pid_t> children_of(pid_t parent) {
-  std::vector<pid_t> children;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const pid_t pid = std::atoi(entry.path().filename().c_str());
-    if (pid <= 0) continue;
-    const std::string status = status_of(pid);
-    if (status.size() > 2 && std::atoi(status.c_str() + 2) == parent) children.push_back(pid);
-  }
-  return children;
-}
-
 std::size_t open_descriptors() {
   return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
-}
-
-/// The zygote of this test's host: its only child. Tests run one host at a time.
-pid_t zygote() {
-  const auto children = children_of(::getpid());
-  EXPECT_EQ(children.size(), 1U);
-  return children.size() == 1 ? children[0] : 0;
 }
 
 /// Ends one process. Numbers that mean groups of processes, or all of them, stop the test instead.

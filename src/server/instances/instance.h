@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/hang_up.h"
 #include "base/priority.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -110,6 +111,7 @@ struct InspectSpec {
   std::int64_t deadline_ms = 0;         ///< 0: limits::kInspectDeadlineMs
   Priority priority = Priority::kIdle;  ///< one that gets too little that way begins anew at a low one
   enum class Task : std::uint8_t { kModel, kResults } task = Task::kModel;
+  std::shared_ptr<HangUp> hang_up;  ///< told where nobody waits for the result any more; null: never
 };
 struct Inspection {
   std::string description_json;  ///< of results: the index of their parts
@@ -120,7 +122,9 @@ class InstanceHost {
  public:
   virtual ~InstanceHost() = default;
   virtual std::unique_ptr<Instance> start(InstanceSpec spec, InstanceListener& listener) = 0;
-  /// Import in a throw-away worker. The error's text is for the person who uploads.
+  /// Import in a throw-away worker. The error's text is for the person who uploads. `done` does not wait for
+  /// the worker's end, which a busy machine may put off for long; the worker can't change the result any
+  /// more.
   virtual void inspect(InspectSpec spec, std::function<void(Result<Inspection>)> done) = 0;
   /// When a freshly forked probe last answered; 0: never. Readiness is this within the last 10 s.
   virtual MonotonicNs last_probe_ns() const = 0;

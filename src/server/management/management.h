@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "base/hang_up.h"
 #include "base/result.h"
 #include "base/secret.h"
 #include "base/unique_fd.h"
-#include "server/management/hang_up.h"
 
 namespace noren::server {
 

@@ -1,11 +1,13 @@
 #include "server/instances/local/local_child.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <ctime>
 #include <fstream>
 #include <utility>
 
+#include <sched.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,20 +64,32 @@ void LocalChild::abandon() {
 }
 
 void LocalChild::send_kill() {
+  if (!process_.valid()) return;
+  if (bounds().priority == Priority::kIdle) {
+    // Dying takes a core, too: with what others leave, seconds on a busy machine. Where the server has no
+    // privilege for this, it stays so.
+    const sched_param none{};
+    const pid_t pid = process_number();
+    if (pid > 0) static_cast<void>(::sched_setscheduler(pid, SCHED_OTHER, &none));
+  }
   // The handle names this process and no other, even when its number is in use again.
-  if (process_.valid()) ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+  ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
 }
 
-std::optional<std::int64_t> LocalChild::core_time_ns() const {
-  if (!process_.valid()) return std::nullopt;
+pid_t LocalChild::process_number() const {
+  if (!process_.valid()) return 0;
   std::ifstream file("/proc/self/fdinfo/" + std::to_string(process_.get()));
   pid_t pid = 0;
   for (std::string word; pid == 0 && file >> word;)
     if (word == "Pid:") file >> pid;
+  return std::max(pid, 0);  // that of a process which is gone is -1
+}
+
+std::optional<std::int64_t> LocalChild::core_time_ns() const {
+  const pid_t pid = process_number();
   clockid_t clock = 0;
   timespec time{};
-  // A process that is gone has the number -1.
-  if (pid <= 0 || ::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0)
+  if (pid == 0 || ::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0)
     return std::nullopt;
   return time.tv_sec * std::int64_t{1'000'000'000} + time.tv_nsec;
 }

@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 
+#include <sys/types.h>
+
 #include "base/unique_fd.h"
 #include "link/messages.h"
 #include "server/instances/local/frame_stream.h"
@@ -64,6 +66,8 @@ class LocalChild : public FrameReceiver, public std::enable_shared_from_this<Loc
 
  private:
   void send_kill();
+  /// 0 where there is none, or it is gone.
+  pid_t process_number() const;
   void finish_if_done();
 
   const std::uint64_t id_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -52,6 +53,9 @@ class Host final : public FrameReceiver, public std::enable_shared_from_this<Hos
   void ask_for(LocalChild& child);
   void lose_children();
   void probe();
+  void begin_waiting_inspections();
+  void begin_inspection(InspectSpec spec, InspectingChild::Done done);
+  std::size_t inspecting_count() const;
 
   asio::io_context& io_;
   const LocalHostOptions options_;
@@ -59,6 +63,7 @@ class Host final : public FrameReceiver, public std::enable_shared_from_this<Hos
   std::optional<ZygoteProcess> zygote_;
   std::shared_ptr<FrameStream> control_;
   std::unordered_map<std::uint64_t, std::shared_ptr<LocalChild>> children_;
+  std::deque<std::pair<InspectSpec, InspectingChild::Done>> waiting_inspections_;
   std::uint64_t next_id_ = 1;
   asio::steady_timer restart_;
   asio::steady_timer next_probe_;
@@ -80,6 +85,7 @@ void Host::close() {
   if (control_ != nullptr) control_->close();
   for (const auto& [id, child] : children_) child->abandon();
   children_.clear();
+  waiting_inspections_.clear();
   zygote_.reset();
 }
 
@@ -165,7 +171,10 @@ Status Host::adopt(const std::shared_ptr<LocalChild>& child) {
   auto stream = std::make_shared<FrameStream>(io_, std::move(pair.ours), limits::kAnswerBytes,
                                               link::Descriptors::kRefuse);
   child->attach(std::move(stream), std::move(pair.theirs), [weak = weak_from_this()](std::uint64_t id) {
-    if (const auto self = weak.lock()) self->children_.erase(id);
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    self->children_.erase(id);
+    self->begin_waiting_inspections();
   });
   children_.emplace(child->id(), child);
   return Ok{};
@@ -196,10 +205,28 @@ Result<InspectSpec> again_at_low_priority(const InspectSpec& spec) {
   UniqueFd file(::fcntl(spec.file.get(), F_DUPFD_CLOEXEC, 0));
   if (!file.valid()) return system_error(Code::kUnavailable, "the server is out of descriptors", "fcntl");
   return InspectSpec{std::move(file),  spec.file_name, spec.input_rules, spec.list_layers,
-                     spec.deadline_ms, Priority::kLow, spec.task};
+                     spec.deadline_ms, Priority::kLow, spec.task,        spec.hang_up};
+}
+
+std::size_t Host::inspecting_count() const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      children_, [](const auto& child) { return child.second->bounds().role == link::ChildRole::kInspect; }));
 }
 
 void Host::inspect(InspectSpec spec, InspectingChild::Done done) {
+  waiting_inspections_.emplace_back(std::move(spec), std::move(done));
+  begin_waiting_inspections();
+}
+
+void Host::begin_waiting_inspections() {
+  while (!waiting_inspections_.empty() && inspecting_count() < kInspectingCount) {
+    auto [spec, done] = std::move(waiting_inspections_.front());
+    waiting_inspections_.pop_front();
+    begin_inspection(std::move(spec), std::move(done));
+  }
+}
+
+void Host::begin_inspection(InspectSpec spec, InspectingChild::Done done) {
   const std::int64_t memory_bytes = options_.inspect_memory_limit_bytes;
   auto child = std::make_shared<InspectingChild>(next_id_++, io_, memory_bytes, done);
   auto again = again_at_low_priority(spec);
@@ -214,6 +241,12 @@ void Host::inspect(InspectSpec spec, InspectingChild::Done done) {
     asio::post(io_, [done = std::move(done), error = ready.error()] { done(error); });
     return;
   }
+  if (spec.hang_up != nullptr)
+    spec.hang_up->listen([&io = io_, weak = std::weak_ptr<InspectingChild>(child)] {
+      asio::post(io, [weak] {
+        if (const auto gone = weak.lock()) gone->give_up();
+      });
+    });
   child->begin(std::move(spec), std::move(*output));
   ask_for(*child);
 }

@@ -4,6 +4,7 @@
 // Treats all that a worker says as a lie.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,6 +16,10 @@ class io_context;
 }
 
 namespace noren::server {
+
+/// Workers that inspect, with those that have answered and still die: each may hold an inspection's memory.
+/// More wait.
+inline constexpr std::size_t kInspectingCount = 4;
 
 struct LocalHostOptions {
   /// noren-worker; empty: beside this very program.

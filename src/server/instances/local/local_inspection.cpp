@@ -84,11 +84,25 @@ Status InspectingChild::on_frame(link::Frame& frame, ByteView payload) {
   } else {
     return link::broken_frame("type");
   }
-  // It has done what it was made for; dead, it can't change the package any more. Its end takes as long as
-  // the machine lets it.
+  // It has done what it was made for. Its end takes as long as the machine lets it, and nobody waits for
+  // that: once sealed, the package can't be changed any more. One that has it mapped, which none of ours
+  // does, holds the seal off until it is dead.
   deadline_.cancel();
   kill();
+  auto inspection = result({});
+  if (inspection.ok() || refusal_.has_value()) deliver(std::move(inspection));
   return Ok{};
+}
+
+void InspectingChild::give_up() {
+  kill();
+  deliver(make_error(Code::kFailedPrecondition, "whoever asked for this import hung up"));
+}
+
+void InspectingChild::deliver(Result<Inspection> inspection) {
+  deadline_.cancel();
+  starved_ = nullptr;
+  if (const Done done = std::exchange(done_, nullptr)) done(std::move(inspection));
 }
 
 Result<Inspection> InspectingChild::result(const ChildEnd& end) {
@@ -103,11 +117,7 @@ Result<Inspection> InspectingChild::result(const ChildEnd& end) {
 }
 
 void InspectingChild::on_finished(const ChildEnd& end) {
-  deadline_.cancel();
-  if (done_ == nullptr) return;
-  starved_ = nullptr;
-  const Done done = std::exchange(done_, nullptr);
-  done(result(end));
+  if (done_ != nullptr) deliver(result(end));
 }
 
 link::ForkRequest ProbingChild::bounds() const {

@@ -23,8 +23,11 @@ class InspectingChild final : public LocalChild {
   link::ForkRequest bounds() const override { return bounds_; }
   /// After attach().
   void begin(InspectSpec spec, UniqueFd output);
+  /// Nobody waits for it any more: it ends at whatever it is.
+  void give_up();
 
  private:
+  void deliver(Result<Inspection> inspection);
   Status on_frame(link::Frame& frame, ByteView payload) override;
   void on_finished(const ChildEnd& end) override;
   Result<Inspection> result(const ChildEnd& end);

@@ -1,16 +1,17 @@
-// server/management/hang_up.h - Whether whoever asked is still there: told by the HTTP room, heard by what
-// waits in line for him. Any thread.
+// base/hang_up.h - Whether whoever asked is still there: told by the HTTP room, heard by what waits in line
+// or works for him. Any thread.
 #pragma once
 
 #include <functional>
 #include <mutex>
 #include <utility>
 
-namespace noren::server {
+namespace noren {
 
 class HangUp {
  public:
-  /// `heard` is called once, on the thread that tells; at once where that was before.
+  /// `heard` is called once, on the thread that tells; at once where that was before. It takes the place of
+  /// an earlier one, which is heard no more.
   void listen(std::function<void()> heard) {
     {
       const std::lock_guard lock(mutex_);
@@ -31,11 +32,15 @@ class HangUp {
     }
     if (heard) heard();
   }
+  bool is_told() const {
+    const std::lock_guard lock(mutex_);
+    return told_;
+  }
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   bool told_ = false;
   std::function<void()> heard_;
 };
 
-}  // namespace noren::server
+}  // namespace noren
