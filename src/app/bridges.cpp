@@ -6,6 +6,20 @@ namespace noren::app {
 
 using namespace server;
 
+namespace {
+
+InspectSpec inspect_spec(ImportRequest request, InspectSpec::Task task) {
+  InspectSpec spec;
+  spec.file = std::move(request.file);
+  spec.file_name = std::move(request.file_name);
+  spec.input_rules = std::move(request.input_rules);
+  spec.task = task;
+  spec.hang_up = std::move(request.hang_up);
+  return spec;
+}
+
+}  // namespace
+
 void LoopServing::apply(CatalogSnapshot catalog, std::function<void()> applied) {
   loop_.post([this, catalog = std::move(catalog), applied = std::move(applied)] {
     plane_->apply(catalog);
@@ -20,30 +34,36 @@ void LoopServing::inspect(InspectSpec spec, std::function<void(Result<Inspection
 }
 
 void LoopServing::import(ImportRequest request, std::function<void(Result<ImportedModel>)> done) {
-  InspectSpec spec;
-  spec.file = std::move(request.file);
-  spec.file_name = std::move(request.file_name);
-  spec.input_rules = std::move(request.input_rules);
-  inspect(std::move(spec), [done = std::move(done)](Result<Inspection> inspection) {
-    if (!inspection.ok()) return done(inspection.error());
-    done(ImportedModel{std::move(inspection->description_json), std::move(inspection->package)});
-  });
+  inspect(inspect_spec(std::move(request), InspectSpec::Task::kModel),
+          [done = std::move(done)](Result<Inspection> inspection) {
+            if (!inspection.ok()) return done(inspection.error());
+            done(ImportedModel{std::move(inspection->description_json), std::move(inspection->package)});
+          });
 }
 
 void LoopServing::unpack(ImportRequest request, std::function<void(Result<UnpackedResults>)> done) {
-  InspectSpec spec;
-  spec.file = std::move(request.file);
-  spec.file_name = std::move(request.file_name);
-  spec.task = InspectSpec::Task::kResults;
-  inspect(std::move(spec), [done = std::move(done)](Result<Inspection> inspection) {
-    if (!inspection.ok()) return done(inspection.error());
-    done(UnpackedResults{std::move(inspection->description_json), std::move(inspection->package)});
-  });
+  inspect(inspect_spec(std::move(request), InspectSpec::Task::kResults),
+          [done = std::move(done)](Result<Inspection> inspection) {
+            if (!inspection.ok()) return done(inspection.error());
+            done(UnpackedResults{std::move(inspection->description_json), std::move(inspection->package)});
+          });
 }
 
-void LoopServing::try_version(VersionToTry version, std::function<void(Status)> done) {
-  loop_.post(
-      [this, version = std::move(version), done = std::move(done)] { plane_->try_version(version, done); });
+void LoopServing::try_version(VersionToTry version, std::shared_ptr<HangUp> hang_up,
+                              std::function<void(Status)> done) {
+  loop_.post([this, version = std::move(version), hang_up = std::move(hang_up), done = std::move(done)] {
+    const auto is_tried = std::make_shared<bool>(false);
+    plane_->try_version(version, [is_tried, done](const Status& tried) {
+      *is_tried = true;
+      done(tried);
+    });
+    if (hang_up == nullptr || *is_tried) return;
+    hang_up->listen([this, is_tried, id = version.api_id] {
+      loop_.post([this, is_tried, id] {
+        if (!*is_tried) plane_->drop_version(id);  // an API has one trial at a time: it is this one
+      });
+    });
+  });
 }
 
 void LoopServing::drop_version(const std::string& api_id) {

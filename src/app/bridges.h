@@ -23,7 +23,8 @@ class LoopServing final : public server::Serving {
   void apply(CatalogSnapshot catalog, std::function<void()> applied) override;
   void import(server::ImportRequest request,
               std::function<void(Result<server::ImportedModel>)> done) override;
-  void try_version(VersionToTry version, std::function<void(Status)> done) override;
+  void try_version(VersionToTry version, std::shared_ptr<HangUp> hang_up,
+                   std::function<void(Status)> done) override;
   void drop_version(const std::string& api_id) override;
   void unpack(server::ImportRequest request,
               std::function<void(Result<server::UnpackedResults>)> done) override;

@@ -68,13 +68,13 @@ def two_inputs(path, picture_dims):
                      [mean, flat, total], ["x1", "x2"], ["y"])
 
 
-def slow(path, evaluations):
+def slow(path, evaluations, values=400_000):
     """A few ms of work, as many times as asked: what it draws (next to nothing) makes each evaluation run."""
     draw = block("randn_param", "mu: 0.0\nsigma: 1e-30\nseed: -1\n" + shape((1, 1)))
-    return write_nnp(path, {"x": (1,), "r": (1,), "d": (1,), "b": (400_000,), "s": (400_000,), "y": ()},
+    return write_nnp(path, {"x": (1,), "r": (1,), "d": (1,), "b": (values,), "s": (values,), "y": ()},
                      [function("Randn", [], "r", draw),
                       function("Add2", ["x", "r"], "d", ""),
-                      function("Broadcast", ["d"], "b", block("broadcast_param", shape((1, 400_000)))),
+                      function("Broadcast", ["d"], "b", block("broadcast_param", shape((1, values)))),
                       function("Sin", ["b"], "s", ""),
                       function("Mean", ["s"], "y", block("mean_param", "axes: 1\nkeep_dims: false\n"))],
                      ["x"], ["y"], evaluations)

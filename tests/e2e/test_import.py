@@ -3,17 +3,13 @@ import csv
 import json
 import os
 import pathlib
-import select
 import shutil
-import signal
-import socket
 import subprocess
-import urllib.parse
 import zipfile
 
 import models
 import pytest
-from conftest import BIN, ROOT, eventually, processes_of_session
+from conftest import BIN, ROOT
 
 FLOWERS = ROOT / "tests" / "data" / "results" / "flowers.files" / "20260102_030405"
 SHARED = pathlib.Path(os.environ.get("NOREN_SHARED", ROOT.parent / "shared"))
@@ -186,44 +182,6 @@ def test_a_bomb_is_left_out(server, project, tmp_path):
 
 
 SHARED_PROJECTS = pytest.mark.skipif(not (SHARED / "projects").exists(), reason="no shared projects here")
-
-
-def upload(server):
-    """Sends a file that is none, and waits for nothing."""
-    address = urllib.parse.urlsplit(server.url)
-    caller = socket.create_connection((address.hostname, address.port), timeout=60)
-    caller.sendall(f"POST /v1/management/jobs?file_name=a.nnp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
-                   f"{server.token}\r\nContent-Length: 1\r\n\r\nx".encode())
-    return caller
-
-
-def refused_of(callers, wait_s=0.0):
-    """Those that were told to come later."""
-    answered = select.select(callers, [], [], wait_s)[0]
-    return [caller for caller in answered if b" 429 " in caller.recv(100, socket.MSG_PEEK)]
-
-
-def test_who_hangs_up_leaves_the_line(start_server):
-    server = start_server()
-    workers_host = [pid for pid in processes_of_session(server.process.pid)
-                    if f"PPid:\t{server.process.pid}\n" in pathlib.Path(f"/proc/{pid}/status").read_text()]
-    assert len(workers_host) == 1
-    os.kill(workers_host[0], signal.SIGSTOP)  # no import ends
-    try:
-        callers = [upload(server) for _ in range(40)]
-        eventually(lambda: len(refused_of(callers)) == 40 - 2 - 32)
-        for caller in callers:
-            caller.close()
-        last = []
-
-        def waits():
-            last[:] = [upload(server)]
-            return refused_of(last, wait_s=1) == []
-        eventually(waits, "there is no room for one more")
-    finally:
-        os.kill(workers_host[0], signal.SIGCONT)
-    with last[0] as caller:
-        assert b" 400 " in caller.recv(100)
 
 
 @SHARED_PROJECTS

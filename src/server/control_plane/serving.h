@@ -4,9 +4,11 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "base/hang_up.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "domain/catalog.h"
@@ -17,6 +19,7 @@ struct ImportRequest {
   UniqueFd file;  ///< sealed
   std::string file_name;
   std::vector<std::string> input_rules;
+  std::shared_ptr<HangUp> hang_up;  ///< ends the worker, at whatever it is; null: never
 };
 
 struct ImportedModel {
@@ -44,8 +47,10 @@ class Serving {
   /// Import in a throw-away worker. The error's text is for the person who uploads.
   virtual void import(ImportRequest request, std::function<void(Result<ImportedModel>)> done) = 0;
   /// Loads a version beside the one that serves, and has it answer a sample request. Ok: the next catalog may
-  /// name it. Error: nothing has changed.
-  virtual void try_version(VersionToTry version, std::function<void(Status)> done) = 0;
+  /// name it. Error: nothing has changed. Where whoever asked hangs up (null: never) meanwhile, it is given
+  /// up.
+  virtual void try_version(VersionToTry version, std::shared_ptr<HangUp> hang_up,
+                           std::function<void(Status)> done) = 0;
   /// The version of this API that was tried last will not be published.
   virtual void drop_version(const std::string& api_id) = 0;
   /// Takes an uploaded file apart in a throw-away worker: result folders, or a single model.

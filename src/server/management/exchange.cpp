@@ -100,6 +100,8 @@ void Exchange::answer(int status, const json::object& body) const {
 
 void Exchange::fail(const Error& error) const { reply(problem(error, request.request_id)); }
 
+Error hung_up() { return make_error(Code::kFailedPrecondition, "whoever asked for this hung up"); }
+
 Result<Query> parse_query(const std::string& text, std::initializer_list<std::string_view> known) {
   Query query;
   for (std::string_view rest = text; !rest.empty();) {

@@ -22,7 +22,12 @@ struct Exchange {
 
   void answer(int status, const boost::json::object& body) const;
   void fail(const Error& error) const;
+  /// Nobody waits for the answer any more: what takes long ends before it changes the store.
+  bool is_given_up() const { return request.hang_up != nullptr && request.hang_up->is_told(); }
 };
+
+/// What such an exchange fails with; nobody reads it.
+Error hung_up();
 using ExchangePointer = std::shared_ptr<Exchange>;
 
 using Handler = void (*)(const ManagementParts& parts, const ExchangePointer& exchange);

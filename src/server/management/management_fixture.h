@@ -41,6 +41,7 @@ class FakeServing final : public Serving {
     applied();
   }
   void import(ImportRequest request, std::function<void(Result<ImportedModel>)> done) override {
+    if (at_work_) at_work_();
     const auto mapping = Mapping::map(request.file.get());
     const std::string text(text_of(mapping->bytes()));
     if (text == "bad") return done(make_error(Code::kCorrupt, "bad.nnp: no network is in it"));
@@ -52,8 +53,9 @@ class FakeServing final : public Serving {
     if (text.starts_with("wide")) description.replace(description.find("[1,4]"), 5, "[1,5]");
     done(ImportedModel{description, *sealed_memfd("p", bytes_of("package of " + text))});
   }
-  void try_version(VersionToTry version, std::function<void(Status)> done) override {
+  void try_version(VersionToTry version, std::shared_ptr<HangUp>, std::function<void(Status)> done) override {
     tried_.push_back(version);
+    if (at_work_) at_work_();
     if (trial_failure_.empty()) return done(Ok{});
     done(make_error(Code::kFailedPrecondition, trial_failure_));
   }
@@ -80,6 +82,7 @@ class FakeServing final : public Serving {
   std::vector<std::string> dropped_;
   std::string index_ = kTwoJobs;
   std::string trial_failure_;
+  std::function<void()> at_work_;  ///< called when a model is looked at
 };
 
 struct Answer {

@@ -364,7 +364,7 @@ TEST_F(ManagementTest, AnImportWhoseCallerHangsUpLeavesTheLine) {
     done.get_future().wait();
   };
   on_control([&] {
-    for (std::size_t i = 0; i < limits::kImportsCount; ++i) EXPECT_TRUE(jobs_.begin_import([] {}).ok());
+    for (std::size_t i = 0; i < limits::kImportsCount; ++i) EXPECT_TRUE(jobs_.begin_import("o1", [] {}).ok());
   });
   for (const char* path : {"jobs?file_name=a.nnp", "imports?file_name=a.nnp"}) {
     ManagementRequest made = request("POST", path, "model");
@@ -379,6 +379,17 @@ TEST_F(ManagementTest, AnImportWhoseCallerHangsUpLeavesTheLine) {
     ASSERT_EQ(answer.wait_for(std::chrono::seconds(10)), std::future_status::ready);
     EXPECT_EQ(answer.get().status, 409);
   }
+}
+
+TEST_F(ManagementTest, AReplacementWhoseCallerHangsUpBeforeItServesChangesNothing) {
+  const Answer api = publish();
+  const std::string path = "apis/" + api.text("id") + "/versions";
+  ManagementRequest made = request("POST", path, R"({"job":")" + import("better") + "\"}");
+  made.hang_up = std::make_shared<HangUp>();
+  serving_.at_work_ = [hang_up = made.hang_up] { hang_up->tell(); };
+  EXPECT_EQ(send(std::move(made)).status, 409);
+  EXPECT_EQ(serving_.dropped_, std::vector<std::string>{api.text("id")});
+  EXPECT_EQ(call("GET", path).body.at("versions").as_array().size(), 1u);
 }
 
 }  // namespace

@@ -77,6 +77,31 @@ TEST_F(ManagementTest, AJobThatFailsIsLeftOutOfManyAndRefusedAlone) {
   EXPECT_EQ(call("GET", "jobs").body.at("jobs").as_array().size(), 1u);
 }
 
+TEST_F(ManagementTest, AnImportWhoseCallerHangsUpAtAnyModelLeavesNothing) {
+  struct Case {
+    const char* path;
+    std::string upload;
+    int models_count;
+  };
+  for (const auto& [path, upload, models_count] :
+       {Case{"jobs?file_name=a.nnp", "model", 1}, Case{"imports?file_name=a.zip", two_jobs(), 2}}) {
+    for (int last = 1; last <= models_count; ++last) {
+      ManagementRequest made = request("POST", path, upload);
+      made.hang_up = std::make_shared<HangUp>();
+      int looked_at_count = 0;
+      serving_.at_work_ = [&looked_at_count, last, hang_up = made.hang_up] {
+        if (++looked_at_count == last) hang_up->tell();
+      };
+      EXPECT_EQ(send(std::move(made)).status, 409) << path;
+      EXPECT_EQ(looked_at_count, last) << "the models behind it are not looked at any more";
+      EXPECT_TRUE(blobs_.list()->empty()) << path;
+      EXPECT_TRUE(call("GET", "jobs").body.at("jobs").as_array().empty()) << path;
+    }
+  }
+  serving_.at_work_ = nullptr;
+  EXPECT_EQ(call("POST", "imports?file_name=a.zip", two_jobs()).body.at("jobs").as_array().size(), 2u);
+}
+
 TEST_F(ManagementTest, WhatAllModelsOfAnImportSayOfThemselvesIsBounded) {
   constexpr std::size_t kFitCount = limits::kImportDescriptionsBytes / limits::kDescriptionBytes;
   json::array jobs;

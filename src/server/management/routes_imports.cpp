@@ -155,7 +155,8 @@ void on_inspected(const ImportPointer& intake, const std::shared_ptr<Inspected>&
 void inspect(const ImportPointer& intake, Result<UniqueFd> model) {
   auto copy = model.ok() ? copy_of(*model) : Result<UniqueFd>(model.error());
   if (!copy.ok()) return give_up(*intake, copy.error());
-  ImportRequest request{std::move(*copy), intake->job().model_name, intake->input_rules};
+  ImportRequest request{std::move(*copy), intake->job().model_name, intake->input_rules,
+                        intake->exchange->request.hang_up};
   const auto kept = std::make_shared<UniqueFd>(std::move(*model));
   intake->parts.serving.import(std::move(request), [intake, kept](Result<ImportedModel> imported) {
     const auto inspected = std::make_shared<Inspected>(Inspected{std::move(*kept), std::move(imported)});
@@ -165,6 +166,7 @@ void inspect(const ImportPointer& intake, Result<UniqueFd> model) {
 
 /// Control thread.
 void inspect_next(const ImportPointer& intake) {
+  if (intake->exchange->is_given_up()) return give_up(*intake, hung_up());
   if (intake->next == intake->plan.jobs.size()) return finish(*intake);
   intake->parts.files.post([intake] {
     const auto model = std::make_shared<Result<UniqueFd>>(model_of(*intake));
@@ -215,8 +217,8 @@ void create_import(const ManagementParts& parts, const ExchangePointer& exchange
   const ImportPointer intake = *begun;
   auto file = copy_of(intake->upload);
   if (!file.ok()) return exchange->fail(file.error());
-  const auto request =
-      std::make_shared<ImportRequest>(ImportRequest{std::move(*file), intake->file_name, {}});
+  const auto request = std::make_shared<ImportRequest>(
+      ImportRequest{std::move(*file), intake->file_name, {}, exchange->request.hang_up});
   import_in_turn(parts, exchange, [intake, request] { unpack(intake, std::move(*request)); });
 }
 

@@ -40,13 +40,16 @@ Result<ImportPointer> begin(const ExchangePointer& exchange, ImportRequest& requ
   ASSIGN_OR_RETURN(request.input_rules, input_rules_of(query));
   ASSIGN_OR_RETURN(import->upload, upload_of(exchange->request));
   request.file_name = job.file_name;
+  request.hang_up = exchange->request.hang_up;
   request.file = UniqueFd(::dup(import->upload.get()));
   if (!request.file.valid()) return system_error(Code::kUnavailable, "out of file descriptors", "dup");
   return import;
 }
 
 void finish(const ManagementParts& parts, const Import& import, const Result<KeptFiles>& files) {
-  Result<JobRecord> job = files.ok() ? parts.jobs.add(import.job, *files) : Result<JobRecord>(files.error());
+  Result<JobRecord> job = !files.ok()                      ? Result<JobRecord>(files.error())
+                          : import.exchange->is_given_up() ? Result<JobRecord>(hung_up())
+                                                           : parts.jobs.add(import.job, *files);
   if (files.ok() && !job.ok()) parts.jobs.release_blobs(files->blobs());
   parts.jobs.end_import();
   if (!job.ok()) return import.exchange->fail(job.error());
@@ -92,18 +95,20 @@ Result<UniqueFd> upload_of(ManagementRequest& request) {
 
 void import_in_turn(const ManagementParts& parts, const ExchangePointer& exchange,
                     std::function<void()> begin) {
-  const auto turn = parts.jobs.begin_import(std::move(begin));
-  if (!turn.ok()) return exchange->fail(turn.error());
-  if (exchange->request.hang_up == nullptr) return;
-  // It waits as long as its turn is held, and no longer.
-  exchange->request.hang_up->listen([&control = parts.control, &jobs = parts.jobs, turn = *turn,
-                                     waiting = std::weak_ptr<Exchange>(exchange)] {
-    control.post([&jobs, turn, waiting] {
-      const ExchangePointer left = waiting.lock();
-      if (left != nullptr && jobs.give_up_turn(turn))
-        left->fail(make_error(Code::kFailedPrecondition, "whoever asked for this import hung up"));
-    });
-  });
+  const auto turn = std::make_shared<std::uint64_t>(0);
+  // It waits as long as its turn is held, and no longer. Once that has come, its worker listens in this
+  // place.
+  if (exchange->request.hang_up != nullptr)
+    exchange->request.hang_up->listen(
+        [&control = parts.control, &jobs = parts.jobs, turn, waiting = std::weak_ptr<Exchange>(exchange)] {
+          control.post([&jobs, turn, waiting] {
+            const ExchangePointer left = waiting.lock();
+            if (left != nullptr && jobs.give_up_turn(*turn)) left->fail(hung_up());
+          });
+        });
+  const auto begun = parts.jobs.begin_import(exchange->principal.owner_id, std::move(begin));
+  if (!begun.ok()) return exchange->fail(begun.error());
+  *turn = *begun;
 }
 
 std::string name_of_file(const std::string& file_name) {

@@ -86,8 +86,13 @@ void commit(const ManagementParts& parts, const ExchangePointer& exchange, const
 }
 
 void try_and_commit(const ManagementParts& parts, const ExchangePointer& exchange, const VersionPlan& plan) {
-  parts.serving.try_version(plan.trial, [parts, exchange, plan](const Status& tried) {
+  const auto& hang_up = exchange->request.hang_up;
+  parts.serving.try_version(plan.trial, hang_up, [parts, exchange, plan](const Status& tried) {
     parts.control.post([parts, exchange, plan, tried] {
+      if (exchange->is_given_up()) {
+        if (tried.ok()) parts.serving.drop_version(plan.row.api.id);
+        return exchange->fail(hung_up());
+      }
       if (tried.ok()) return commit(parts, exchange, plan);
       Error error = tried.error();
       error.text = "version " + plan.row.api.version_label +

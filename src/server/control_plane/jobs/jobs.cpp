@@ -20,32 +20,26 @@ bool Jobs::may_begin_import() const {
          clock_.monotonic_ns() - released_ns_ < limits::kReleasedBlobsWaitMs * 1'000'000;
 }
 
-Result<std::uint64_t> Jobs::begin_import(std::function<void()> begin) {
+Result<std::uint64_t> Jobs::begin_import(const std::string& owner_id, std::function<void()> begin) {
   const std::uint64_t turn = next_turn_++;
   if (waiting_imports_.empty() && may_begin_import()) {
     ++imports_count_;
     begin();
     return turn;
   }
-  if (waiting_imports_.size() >= limits::kImportQueueCount)
-    return make_error(Code::kExhausted, "too many imports are waiting: try again later");
-  waiting_imports_.emplace_back(turn, std::move(begin));
+  TRY(waiting_imports_.join(owner_id, turn, std::move(begin)));
   return turn;
 }
 
-bool Jobs::give_up_turn(std::uint64_t turn) {
-  return std::erase_if(waiting_imports_, [turn](const auto& each) { return each.first == turn; }) > 0;
-}
+bool Jobs::give_up_turn(std::uint64_t turn) { return waiting_imports_.leave(turn); }
 
 void Jobs::end_import() {
   CHECK(imports_count_ > 0);
   --imports_count_;
   collect();
   while (!waiting_imports_.empty() && may_begin_import()) {
-    const auto [turn, begin] = std::move(waiting_imports_.front());
-    waiting_imports_.pop_front();
     ++imports_count_;
-    begin();
+    waiting_imports_.take()();
   }
 }
 

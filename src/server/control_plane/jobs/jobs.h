@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <set>
 #include <string>
@@ -16,6 +15,7 @@
 #include "base/unique_fd.h"
 #include "domain/model_interface.h"
 #include "server/blob/blob_store.h"
+#include "server/control_plane/jobs/import_line.h"
 #include "server/store/store.h"
 
 namespace noren::server {
@@ -93,8 +93,8 @@ class Jobs {
   Jobs(Store& store, BlobStore& blobs, const Clock& clock) : store_(store), blobs_(blobs), clock_(clock) {}
 
   /// Around each import: nothing is removed between begin and end. `begin` is called now, or from an
-  /// end_import(). Returns its turn; kExhausted where too many wait already.
-  Result<std::uint64_t> begin_import(std::function<void()> begin);
+  /// end_import(), in fair turns. Returns its turn; kExhausted where too many wait already.
+  Result<std::uint64_t> begin_import(const std::string& owner_id, std::function<void()> begin);
   /// Whether the import still waited, and won't begin any more. What its `begin` holds is given back.
   bool give_up_turn(std::uint64_t turn);
   void end_import();
@@ -142,7 +142,7 @@ class Jobs {
   const Clock& clock_;
   std::size_t imports_count_ = 0;
   std::uint64_t next_turn_ = 1;
-  std::deque<std::pair<std::uint64_t, std::function<void()>>> waiting_imports_;  ///< with their turns
+  ImportLine waiting_imports_;
   std::set<std::string> released_;
   MonotonicNs released_ns_ = 0;  ///< when the first of them was
 };

@@ -21,7 +21,7 @@ class JobsTest : public ::testing::Test {
         store_->add_owner({"o1", OwnerKind::kPerson, "jun", OwnerPlan::kFree, Role::kUser, "", 0}).ok());
   }
   JobRecord import(const std::string& upload, const std::string& package) {
-    EXPECT_TRUE(jobs_.begin_import([] {}).ok());
+    EXPECT_TRUE(jobs_.begin_import("o1", [] {}).ok());
     const auto files =
         jobs_.keep_files(*sealed_memfd("u", bytes_of(upload)), *sealed_memfd("p", bytes_of(package)));
     EXPECT_TRUE(files.ok());
@@ -58,7 +58,7 @@ TEST_F(JobsTest, ABlobGoesWithItsLastJob) {
 
 TEST_F(JobsTest, NothingIsRemovedWhileAnImportIsUnderWay) {
   const JobRecord one = import("upload", "package");
-  ASSERT_TRUE(jobs_.begin_import([] {}).ok());
+  ASSERT_TRUE(jobs_.begin_import("o1", [] {}).ok());
   const auto files =
       jobs_.keep_files(*sealed_memfd("u", bytes_of("upload")), *sealed_memfd("p", bytes_of("package")));
   ASSERT_TRUE(jobs_.remove(one).ok());
@@ -71,24 +71,34 @@ TEST_F(JobsTest, NothingIsRemovedWhileAnImportIsUnderWay) {
 
 TEST_F(JobsTest, SoManyImportsRunAndWaitAndNoMore) {
   std::vector<std::size_t> begun;
-  const std::size_t most_count = limits::kImportsCount + limits::kImportQueueCount;
+  const std::size_t most_count = limits::kImportsCount + limits::kImportQueuePerAccountCount;
   for (std::size_t i = 0; i < most_count; ++i)
-    ASSERT_TRUE(jobs_.begin_import([&begun, i] { begun.push_back(i); }).ok());
+    ASSERT_TRUE(jobs_.begin_import("o1", [&begun, i] { begun.push_back(i); }).ok());
   EXPECT_EQ(begun.size(), limits::kImportsCount);
-  EXPECT_EQ(jobs_.begin_import([] { FAIL(); }).error().code, Code::kExhausted);
+  EXPECT_EQ(jobs_.begin_import("o1", [] { FAIL(); }).error().code, Code::kExhausted);
   for (std::size_t i = 0; i < most_count; ++i) jobs_.end_import();
   ASSERT_EQ(begun.size(), most_count);
   EXPECT_TRUE(std::is_sorted(begun.begin(), begun.end())) << "each in its turn";
-  EXPECT_TRUE(jobs_.begin_import([&begun] { begun.push_back(0); }).ok());
+  EXPECT_TRUE(jobs_.begin_import("o1", [&begun] { begun.push_back(0); }).ok());
   EXPECT_EQ(begun.size(), most_count + 1);
 }
 
+TEST_F(JobsTest, AccountsThatWaitComeRound) {
+  std::string begun;
+  for (std::size_t i = 0; i < limits::kImportsCount; ++i) ASSERT_TRUE(jobs_.begin_import("o1", [] {}).ok());
+  for (const char* name : {"a", "b", "c"})
+    ASSERT_TRUE(jobs_.begin_import("o1", [&begun, name] { begun += name; }).ok());
+  ASSERT_TRUE(jobs_.begin_import("o2", [&begun] { begun += "A"; }).ok());
+  for (std::size_t i = 0; i < 4 + limits::kImportsCount; ++i) jobs_.end_import();
+  EXPECT_EQ(begun, "aAbc");
+}
+
 TEST_F(JobsTest, WhoHangsUpLeavesTheLine) {
-  for (std::size_t i = 0; i < limits::kImportsCount; ++i) ASSERT_TRUE(jobs_.begin_import([] {}).ok());
+  for (std::size_t i = 0; i < limits::kImportsCount; ++i) ASSERT_TRUE(jobs_.begin_import("o1", [] {}).ok());
   const auto upload = std::make_shared<int>();
   bool has_begun = false;
-  const auto gone = jobs_.begin_import([upload] { FAIL(); });
-  const auto next = jobs_.begin_import([&has_begun] { has_begun = true; });
+  const auto gone = jobs_.begin_import("o1", [upload] { FAIL(); });
+  const auto next = jobs_.begin_import("o1", [&has_begun] { has_begun = true; });
   EXPECT_TRUE(jobs_.give_up_turn(*gone));
   EXPECT_EQ(upload.use_count(), 1) << "what it held is given back";
   EXPECT_FALSE(jobs_.give_up_turn(*gone));
@@ -99,11 +109,11 @@ TEST_F(JobsTest, WhoHangsUpLeavesTheLine) {
 
 TEST_F(JobsTest, ReleasedBlobsGoThoughImportsFollowOnEachOther) {
   const JobRecord one = import("upload", "package");
-  ASSERT_TRUE(jobs_.begin_import([] {}).ok());
+  ASSERT_TRUE(jobs_.begin_import("o1", [] {}).ok());
   ASSERT_TRUE(jobs_.remove(one).ok());
   std::size_t begun_count = 1;
   for (int minute = 0; minute < 10; ++minute) {  // one more begins before the last one ends
-    ASSERT_TRUE(jobs_.begin_import([&begun_count] { ++begun_count; }).ok());
+    ASSERT_TRUE(jobs_.begin_import("o1", [&begun_count] { ++begun_count; }).ok());
     clock_.advance_ms(30'000);
     jobs_.end_import();
   }
@@ -113,7 +123,7 @@ TEST_F(JobsTest, ReleasedBlobsGoThoughImportsFollowOnEachOther) {
 }
 
 TEST_F(JobsTest, AnImportThatFailsLeavesNothing) {
-  ASSERT_TRUE(jobs_.begin_import([] {}).ok());
+  ASSERT_TRUE(jobs_.begin_import("o1", [] {}).ok());
   const auto files =
       jobs_.keep_files(*sealed_memfd("u", bytes_of("upload")), *sealed_memfd("p", bytes_of("package")));
   EXPECT_EQ(jobs_.add({"o1", "p", "n", "n.nnp", false, "not json"}, *files).error().code, Code::kInternal);
@@ -167,7 +177,7 @@ TEST_F(JobsTest, PartsBecomeFilesThatGoWithTheirJob) {
   const auto plan = read_import_index(kIndex, 10);
   ASSERT_TRUE(plan.ok()) << describe(plan.error());
   const PlannedJob& planned = plan->jobs[0];
-  ASSERT_TRUE(jobs_.begin_import([] {}).ok());
+  ASSERT_TRUE(jobs_.begin_import("o1", [] {}).ok());
   const auto upload = sealed_memfd("u", bytes_of("model")), package = sealed_memfd("p", bytes_of("package"));
   auto files = jobs_.keep_files(*upload, *package);
   const auto kept = jobs_.keep_parts(*sealed_memfd("x", bytes_of("modellogr1")), planned.files);
