@@ -1,11 +1,14 @@
 """The command line: what it prints, where, and how it ends."""
 import json
 import os
+import signal
 import subprocess
 
 import models
 import pytest
 from conftest import BIN, eventually
+from hostile import zygote_of
+from test_life import ask
 from test_samples import png_of
 
 IRIS = "x=5,3.5,1.3,0.3"
@@ -172,6 +175,24 @@ def test_a_server_without_its_worker_program_does_not_start(tmp_path, worker, wh
     assert len(done.stderr.splitlines()) == 1 and why in done.stderr, done.stderr
     assert str(tmp_path / worker) in done.stderr and "--worker" in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_worker_program_that_is_replaced_while_the_server_runs_is_not_used(start_server, tmp_path, samples):
+    def put(program):
+        (tmp_path / "next").symlink_to(program)
+        (tmp_path / "next").replace(tmp_path / "worker")
+
+    (tmp_path / "other").write_text(GREETING.format(kind=2, build=b"0.0.1+other"))
+    (tmp_path / "other").chmod(0o755)
+    put(BIN / "noren-worker")
+    server = start_server("--worker", tmp_path / "worker")
+    api = server.publish(samples / "iris.nnp")
+    put(tmp_path / "other")
+    os.kill(zygote_of(server), signal.SIGKILL)
+    eventually(lambda: server.log().count("is of the build '0.0.1+other'") >= 2)  # tried again and again
+    assert server.process.poll() is None
+    put(BIN / "noren-worker")
+    eventually(lambda: ask(server, api) == 200)
 
 
 def test_help_is_there_for_every_verb():
