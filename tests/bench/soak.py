@@ -89,9 +89,7 @@ def parent_of(pid):
 
 
 def counted(noren, name):
-    status, usage = noren.manage("GET", f"apis/{noren.apis[name]['id']}/usage")
-    if status != 200:
-        raise Failed(f"usage gave {status}")
+    usage = noren.manage("GET", f"apis/{noren.apis[name]['id']}/usage")
     return sum(day["successes"] for day in usage["days"])
 
 

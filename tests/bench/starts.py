@@ -82,9 +82,7 @@ def publish_many(noren, count):
     first = json.loads(noren.run("show", noren.publish("iris")["id"], "--json"))
     apis = [noren.apis["iris"]]
     for _ in range(count - 1):
-        status, api = noren.manage("POST", "apis", {"job": first["job"], "type": "per-request"})
-        if status not in (200, 201):
-            raise Failed(f"publish gave {status}: {api}")
+        api = noren.manage("POST", "apis", {"job": first["job"], "type": "per-request"})
         apis.append({"id": api["id"], "key": api["key"], "path": api["url"].split(str(noren.port), 1)[1]})
     return apis
 
