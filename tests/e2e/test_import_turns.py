@@ -74,6 +74,15 @@ def test_who_hangs_up_leaves_the_line(start_server):
         assert b" 400 " in caller.recv(100)
 
 
+def test_a_large_file_of_a_stranger_is_refused_unsent(server):
+    address = urllib.parse.urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=60) as caller:
+        caller.sendall(b"POST /v1/management/jobs?file_name=a.nnp HTTP/1.1\r\nHost: x\r\n"
+                       b"Authorization: Bearer wrong\r\nContent-Length: 1000000000\r\n\r\n")
+        caller.settimeout(10)
+        assert b" 401 " in caller.recv(100)
+
+
 @pytest.mark.parametrize("path", ["jobs?file_name=endless.onnx", "imports?file_name=endless.onnx"])
 def test_who_hangs_up_ends_the_work(start_server, samples, path):
     server = start_server()

@@ -47,14 +47,9 @@ class ManagementService {
  public:
   virtual ~ManagementService() = default;
   /// Before a body over limits::kBodyInlineBytes is received: nothing to go on, or the answer that refuses
-  /// it. Sees the head only. `reply` is called exactly once, on any thread. Without an own version, every
-  /// large body is received.
+  /// it. Sees the head only. `reply` is called exactly once, on any thread.
   virtual void check_head(const ManagementRequest& head,
-                          std::function<void(std::optional<ManagementResponse>)> reply) {
-    static_cast<void>(head);
-    const auto answer = std::move(reply);
-    answer(std::nullopt);
-  }
+                          std::function<void(std::optional<ManagementResponse>)> reply) = 0;
   /// `reply` is called exactly once, on any thread.
   virtual void handle(ManagementRequest request, std::function<void(ManagementResponse)> reply) = 0;
 };

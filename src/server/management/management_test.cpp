@@ -324,6 +324,32 @@ TEST_F(ManagementTest, ALargeJsonBodyIsRefused) {
   EXPECT_EQ(send(std::move(large)).status, 413);
 }
 
+TEST_F(ManagementTest, ALargeBodyIsReceivedOnlyFromWhoMaySendIt) {
+  const auto refusal_of = [&](const ManagementRequest& head) {
+    std::promise<std::optional<ManagementResponse>> promise;
+    service_->check_head(
+        head, [&](std::optional<ManagementResponse> refusal) { promise.set_value(std::move(refusal)); });
+    const auto refusal = promise.get_future().get();
+    return refusal ? refusal->status : 0;
+  };
+  ManagementRequest stranger = request("POST", "jobs");
+  stranger.bearer_token = Secret("wrong");
+  EXPECT_EQ(refusal_of(stranger), 401);
+  EXPECT_EQ(refusal_of(request("POST", "nothing")), 404);
+  EXPECT_EQ(refusal_of(request("PUT", "jobs")), 405);
+  EXPECT_EQ(refusal_of(request("POST", "jobs?kept=false")), 0);
+  EXPECT_EQ(refusal_of(request("POST", "imports")), 0);
+  EXPECT_TRUE(call("GET", "jobs").body.at("jobs").as_array().empty()) << "nothing was begun";
+  const std::string owner_id = accounts_.authenticate(admin_.token)->owner_id;
+  for (std::size_t i = 0; i < limits::kImportsCount + limits::kImportQueuePerAccountCount; ++i) {
+    EXPECT_EQ(refusal_of(request("POST", "imports")), 0);
+    control_.post([&] { EXPECT_TRUE(jobs_.begin_import(owner_id, [] {}).ok()); });
+  }
+  EXPECT_EQ(refusal_of(request("POST", "imports")), 429) << "before its file is sent";
+  EXPECT_EQ(refusal_of(request("POST", "jobs")), 429);
+  EXPECT_EQ(refusal_of(request("POST", "apis")), 0);
+}
+
 TEST_F(ManagementTest, TooManyWaitingRequestsAreRefusedAtOnce) {
   std::promise<void> release;
   std::shared_future<void> released(release.get_future());

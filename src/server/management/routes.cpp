@@ -59,7 +59,33 @@ class Service final : public ManagementService {
  public:
   explicit Service(const ManagementParts& parts) : parts_(parts) {}
 
+  void check_head(const ManagementRequest& head,
+                  std::function<void(std::optional<ManagementResponse>)> reply) override {
+    ManagementRequest copy;  // the head itself goes with its caller
+    copy.method = head.method;
+    copy.path = head.path;
+    copy.bearer_token = head.bearer_token;
+    copy.request_id = head.request_id;
+    const auto receive = [this, reply](const Route& route, const ExchangePointer& exchange) {
+      const bool is_import = route.handler == create_job || route.handler == create_import;
+      const Status room =
+          is_import ? parts_.jobs.room_for_import(exchange->principal.owner_id) : Status(Ok{});
+      if (!room.ok()) return exchange->fail(room.error());
+      reply(std::nullopt);
+    };
+    take(
+        std::move(copy), [reply](ManagementResponse refusal) { reply(std::move(refusal)); }, receive);
+  }
+
   void handle(ManagementRequest request, std::function<void(ManagementResponse)> reply) override {
+    take(std::move(request), std::move(reply),
+         [this](const Route& route, const ExchangePointer& exchange) { route.handler(parts_, exchange); });
+  }
+
+ private:
+  using Admitted = std::function<void(const Route& route, const ExchangePointer& exchange)>;
+
+  void take(ManagementRequest request, std::function<void(ManagementResponse)> reply, Admitted admitted) {
     if (parts_.control.waiting_count() >= limits::kManagementQueueCount) {
       reply(problem(make_error(Code::kExhausted, "too many management requests are waiting"),
                     request.request_id));
@@ -68,12 +94,11 @@ class Service final : public ManagementService {
     auto exchange = std::make_shared<Exchange>();
     exchange->request = std::move(request);
     exchange->reply = std::move(reply);
-    parts_.control.post([this, exchange] { run(exchange); });
+    parts_.control.post([this, exchange, admitted = std::move(admitted)] { run(exchange, admitted); });
   }
 
- private:
   /// Credentials come before everything, so that without them no path can be told from another.
-  void run(const ExchangePointer& exchange) {
+  void run(const ExchangePointer& exchange, const Admitted& admitted) const {
     auto principal = parts_.accounts.authenticate(exchange->request.bearer_token);
     if (!principal.ok()) return exchange->fail(principal.error());
     exchange->principal = std::move(*principal);
@@ -93,7 +118,7 @@ class Service final : public ManagementService {
     if (!may(exchange->principal, route->permission, ""))
       return exchange->fail(
           make_error(Code::kPermissionDenied, "this needs a permission that you don't have"));
-    route->handler(parts_, exchange);
+    admitted(*route, exchange);
   }
 
   static void refuse_path(const Exchange& exchange, bool path_is_known) {

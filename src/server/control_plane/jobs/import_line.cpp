@@ -7,12 +7,18 @@
 
 namespace noren::server {
 
-Status ImportLine::join(const std::string& owner_id, std::uint64_t turn, std::function<void()> begin) {
-  auto account = std::ranges::find(accounts_, owner_id, &Account::owner_id);
+Status ImportLine::room(const std::string& owner_id) const {
+  const auto account = std::ranges::find(accounts_, owner_id, &Account::owner_id);
   if (account != accounts_.end() && account->imports.size() >= limits::kImportQueuePerAccountCount)
     return make_error(Code::kExhausted, "too many of your imports are waiting: try again when one has ended");
   if (count_ >= limits::kImportQueueCount)
     return make_error(Code::kExhausted, "too many imports are waiting: try again later");
+  return Ok{};
+}
+
+Status ImportLine::join(const std::string& owner_id, std::uint64_t turn, std::function<void()> begin) {
+  TRY(room(owner_id));
+  auto account = std::ranges::find(accounts_, owner_id, &Account::owner_id);
   if (account == accounts_.end()) account = accounts_.insert(account, {owner_id, {}});
   account->imports.push_back({turn, std::move(begin)});
   ++count_;

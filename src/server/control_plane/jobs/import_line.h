@@ -25,6 +25,8 @@ class ImportLine {
  public:
   /// An account that does not wait yet comes behind all that do. kExhausted where too many wait.
   Status join(const std::string& owner_id, std::uint64_t turn, std::function<void()> begin);
+  /// Whether join would take one now.
+  Status room(const std::string& owner_id) const;
   /// Whether it waited. What its `begin` holds is given back.
   bool leave(std::uint64_t turn);
   /// The next one's `begin`; null where nobody waits.

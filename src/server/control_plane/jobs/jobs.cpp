@@ -31,6 +31,11 @@ Result<std::uint64_t> Jobs::begin_import(const std::string& owner_id, std::funct
   return turn;
 }
 
+Status Jobs::room_for_import(const std::string& owner_id) const {
+  const bool waits = !waiting_imports_.empty() || !may_begin_import();
+  return waits ? waiting_imports_.room(owner_id) : Status(Ok{});
+}
+
 bool Jobs::give_up_turn(std::uint64_t turn) { return waiting_imports_.leave(turn); }
 
 void Jobs::end_import() {

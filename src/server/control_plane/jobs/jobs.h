@@ -24,8 +24,7 @@ namespace noren::server {
 struct DescriptionFacts {
   std::int64_t cost_parameter = 0;
   std::int64_t memory_bytes = 0;
-  /// Why it does not qualify for per request, but for its CostParameter, which is judged by this server's
-  /// setting.
+  /// Why it does not qualify for per request; its CostParameter is judged by this server's setting.
   std::vector<std::string> reasons;
 };
 /// kInternal where it is not what an import writes: it comes from a worker and is not trusted.
@@ -93,8 +92,9 @@ class Jobs {
   Jobs(Store& store, BlobStore& blobs, const Clock& clock) : store_(store), blobs_(blobs), clock_(clock) {}
 
   /// Around each import: nothing is removed between begin and end. `begin` is called now, or from an
-  /// end_import(), in fair turns. Returns its turn; kExhausted where too many wait already.
+  /// end_import(), in fair turns. Returns its turn; kExhausted where there is no room for it.
   Result<std::uint64_t> begin_import(const std::string& owner_id, std::function<void()> begin);
+  Status room_for_import(const std::string& owner_id) const;
   /// Whether the import still waited, and won't begin any more. What its `begin` holds is given back.
   bool give_up_turn(std::uint64_t turn);
   void end_import();
