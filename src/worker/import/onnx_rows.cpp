@@ -10,12 +10,13 @@
 #include <utility>
 #include <vector>
 
+#include "worker/import/onnx_lengths.h"
 #include "worker/model_file/text.h"
 
 namespace noren::worker {
 namespace {
 
-using Integers = std::vector<std::int64_t>;
+using Integers = Lengths::List;
 
 /// For list(): the list is an attribute in every opset.
 constexpr int kNoInput = -1;
@@ -90,6 +91,7 @@ class RowWalk {
       : graph_(*model.mutable_graph()), shapes_(shapes) {
     for (const onnx::TensorProto& tensor : graph_.initializer()) {
       constants_[tensor.name()] = &tensor;
+      lengths_.add_constant(tensor.name(), tensor);
       ranks_[tensor.name()] = tensor.dims_size();
       known_.insert(tensor.name());
     }
@@ -140,11 +142,16 @@ class RowWalk {
       if (attribute.has_g() || attribute.graphs_size() > 0) return false;
     const std::string_view op = node.op_type();
     if (!node.domain().empty() && node.domain() != "ai.onnx") return false;
+    const bool counts_rows =
+        std::any_of(node.input().begin(), node.input().end(),
+                    [&](const std::string& name) { return lengths_.depends_on_rows_count(name); });
     if (std::none_of(node.input().begin(), node.input().end(),
                      [&](const std::string& name) { return is_row(name); })) {
       learn_fixed(node);
-      return !is_one_of(kDrawing, op);
+      return lengths_.follow(node) || (!counts_rows && !is_one_of(kDrawing, op));
     }
+    if (op == "Shape") return reads_shape(node);
+    if (counts_rows && op != "Reshape") return false;
     const Judge judge = judge_of(op);
     const bool all_ranks_are_known =
         std::all_of(node.input().begin(), node.input().end(),
@@ -183,21 +190,23 @@ class RowWalk {
   }
 
   void remember(const onnx::NodeProto& node) {
-    for (const onnx::AttributeProto& attribute : node.attribute())
-      if (attribute.name() == "value" && attribute.has_t()) constants_[node.output(0)] = &attribute.t();
+    for (const onnx::AttributeProto& attribute : node.attribute()) {
+      if (attribute.name() != "value" || !attribute.has_t()) continue;
+      constants_[node.output(0)] = &attribute.t();
+      lengths_.add_constant(node.output(0), attribute.t());
+    }
+  }
+  bool reads_shape(const onnx::NodeProto& node) {
+    const auto shape = shapes_.find(node.input(0));
+    if (shape == shapes_.end() || !lengths_.read_shape(node, shape->second)) return false;
+    ranks_[node.output(0)] = 1;
+    return true;
   }
 
-  /// The integers of a constant.
+  /// Integers that are the same for every batch.
   std::optional<Integers> integers(const std::string& name) const {
-    const auto found = constants_.find(name);
-    if (found == constants_.end() || found->second->data_type() != onnx::TensorProto::INT64)
-      return std::nullopt;
-    const onnx::TensorProto& tensor = *found->second;
-    if (!tensor.has_raw_data()) return Integers(tensor.int64_data().begin(), tensor.int64_data().end());
-    Integers values(tensor.raw_data().size() / sizeof(std::int64_t));
-    if (!values.empty())
-      std::memcpy(values.data(), tensor.raw_data().data(), values.size() * sizeof(std::int64_t));
-    return values;
+    const Integers* const list = lengths_.find(name);
+    return list == nullptr || lengths_.depends_on_rows_count(name) ? std::nullopt : std::optional(*list);
   }
   /// A list that is an attribute in old opsets and an input in new ones.
   std::optional<Integers> list(const onnx::NodeProto& node, std::string_view attribute_name,
@@ -304,13 +313,20 @@ class RowWalk {
     return order && !order->empty() && order->front() == 0;
   }
   bool flatten(const onnx::NodeProto& node) const { return attribute_or(node, "axis", 1) == 1; }
-  /// The first length is taken over, or what is left once all others are said: of one sample, 1.
+  /// The first length is taken over, or that of the batch, or what is left once all others are said: of one
+  /// sample, 1.
   bool reshape(const onnx::NodeProto& node) const {
-    const std::optional<Integers> target = integers(input_name(node, 1));
-    return only_first_is_row(node) && target && !target->empty() && attribute_or(node, "allowzero", 0) == 0 &&
-           (target->front() == 0 ||
-            (target->front() == -1 && std::all_of(target->begin() + 1, target->end(),
-                                                  [](std::int64_t length) { return length > 0; })));
+    const Integers* const target = lengths_.find(input_name(node, 1));
+    if (!only_first_is_row(node) || target == nullptr || target->empty()) return false;
+    const bool others_are_fixed = std::none_of(target->begin() + 1, target->end(), [](std::int64_t length) {
+      return length == Lengths::kRowsCount;
+    });
+    const bool others_are_said =
+        std::all_of(target->begin() + 1, target->end(), [](std::int64_t length) { return length > 0; });
+    if (attribute_or(node, "allowzero", 0) != 0 && std::ranges::find(*target, 0) != target->end())
+      return false;
+    return others_are_fixed && (target->front() == 0 || target->front() == Lengths::kRowsCount ||
+                                (target->front() == -1 && others_are_said));
   }
 
   /// They answer otherwise each time, or for each row.
@@ -322,6 +338,7 @@ class RowWalk {
   onnx::GraphProto& graph_;
   const GraphShapes& shapes_;
   std::map<std::string, const onnx::TensorProto*, std::less<>> constants_;
+  Lengths lengths_;
   std::set<std::string, std::less<>> known_;                ///< what stands before a node
   std::set<std::string, std::less<>> rows_;                 ///< what depends on the request
   std::map<std::string, std::int64_t, std::less<>> ranks_;  ///< as far as they are known

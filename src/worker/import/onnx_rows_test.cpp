@@ -160,6 +160,68 @@ TEST(OnnxRows, PiecesOfRowsAreNotBatched) {
   EXPECT_TRUE(is_batchable(from_table().integers("p", {0, 1, 0, 2}).node("Pad", {"x", "p"}, "y")));
 }
 
+/// x [N, 2, 6, 6] and, at each use, the number of its rows as a scalar "n", as exporters read it.
+OnnxBuilder with_rows_count() {
+  return OnnxBuilder()
+      .input("x", {-1, 2, 6, 6})
+      .output("y", {-1, -2})
+      .integer("zero", 0)
+      .integer("one", 1)
+      .integers("first", {0})
+      .integers("rest", {-1})
+      .node("Shape", {"x"}, "shape")
+      .node("Gather", {"shape", "zero"}, "n")
+      .node("Unsqueeze", {"n", "first"}, "ns");
+}
+
+TEST(OnnxRows, AViewByTheLengthsOfItsInputIsBatched) {
+  const OnnxBuilder view = with_rows_count();
+  EXPECT_TRUE(is_batchable(OnnxBuilder(view)
+                               .node("Concat", {"ns", "rest"}, "target", {}, {{"axis", 0}})
+                               .node("Reshape", {"x", "target"}, "y")));
+  EXPECT_TRUE(is_batchable(OnnxBuilder(view)
+                               .integers("two", {2})
+                               .integers("end", {9})
+                               .node("Slice", {"shape", "two", "end"}, "hw")
+                               .node("Gather", {"hw", "zero"}, "h")
+                               .node("Gather", {"hw", "one"}, "w")
+                               .node("Mul", {"h", "w"}, "area")
+                               .node("Add", {"area", "area"}, "values")
+                               .node("Unsqueeze", {"values", "first"}, "vs")
+                               .node("Concat", {"ns", "vs"}, "target", {}, {{"axis", 0}})
+                               .node("Reshape", {"x", "target"}, "y", {}, {{"allowzero", 1}})))
+      << "[N, 2 * 36] in the end";
+  EXPECT_TRUE(is_batchable(OnnxBuilder(view)
+                               .node("Shape", {"x"}, "n_only", {}, {{"start", 0}, {"end", 1}})
+                               .node("Concat", {"n_only", "rest"}, "target", {}, {{"axis", 0}})
+                               .node("Reshape", {"x", "target"}, "y")));
+}
+
+TEST(OnnxRows, ARowsCountThatIsMoreThanALengthIsNotBatched) {
+  const OnnxBuilder view = with_rows_count();
+  EXPECT_THAT(refusal(OnnxBuilder(view)
+                          .node("Concat", {"rest", "ns"}, "target", {}, {{"axis", 0}})
+                          .node("Reshape", {"x", "target"}, "y")),
+              names("y", "Reshape"))
+      << "of one sample [72, 1]";
+  EXPECT_THAT(refusal(OnnxBuilder(view)
+                          .integers("two", {2})
+                          .node("Mul", {"ns", "two"}, "twice")
+                          .node("Concat", {"twice", "rest"}, "target", {}, {{"axis", 0}})
+                          .node("Reshape", {"x", "target"}, "y")),
+              names("twice", "Mul"));
+  EXPECT_THAT(refusal(OnnxBuilder(view)
+                          .node("Cast", {"n"}, "count", {}, {{"to", onnx::TensorProto::FLOAT}})
+                          .node("Div", {"x", "count"}, "y")),
+              names("count", "Cast"))
+      << "a mean over the batch";
+  EXPECT_THAT(refusal(OnnxBuilder(view)
+                          .node("Flatten", {"x"}, "f")
+                          .node("Concat", {"ns", "ns"}, "repeats", {}, {{"axis", 0}})
+                          .node("Tile", {"f", "repeats"}, "y")),
+              names("y", "Tile"));
+}
+
 TEST(OnnxRows, ProductsOverRowsAreNotBatched) {
   EXPECT_THAT(refusal(from_table().weight("W", {1, 1}).node("MatMul", {"W", "x"}, "y")), names("y", "MatMul"))
       << "sums over the rows";
