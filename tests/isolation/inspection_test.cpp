@@ -1,7 +1,8 @@
 // What the local host does for imports: a file goes in, a description and a sealed package come out, or why
 // not.
-#include <signal.h>
 #include <unistd.h>
+
+#include <csignal>
 
 #include "host_fixture.h"
 
