@@ -85,7 +85,9 @@ class Batching : public ::testing::TestWithParam<std::string> {
     }
     for (std::uint64_t id = 0; id < bodies.size(); ++id) {
       instance->call(id, bodies[id], 0);
-      if (way == Way::kOneByOne) EXPECT_TRUE(until([&] { return listener.outcomes.contains(id); }));
+      if (way == Way::kOneByOne) {
+        EXPECT_TRUE(until([&] { return listener.outcomes.contains(id); }));
+      }
     }
     EXPECT_TRUE(until([&] { return listener.outcomes.size() == bodies.size() + 8; }));
     Answers all;

@@ -418,14 +418,14 @@ TEST_F(LocalHost, InspectsWithWhatOthersLeaveAndBeginsAnewWhereThatIsTooLittle) 
 TEST(WorkerProgram, IsAskedWhoItIs) {
   LocalHostOptions options;
   options.worker_path = TOY_WORKER;
-  EXPECT_TRUE(check_worker_program(options).ok());
+  EXPECT_TRUE(start_worker_program(options).ok());
   EXPECT_TRUE(children_of(::getpid()).empty()) << "it has ended";
   const std::string silent = ::testing::TempDir() + "silent_worker." + std::to_string(::getpid());
   std::ofstream(silent) << "#!/bin/sh\nexec sleep 600\n";
   std::filesystem::permissions(silent, std::filesystem::perms::owner_all);
   options.worker_path = silent;
   options.greeting_limit_ms = 100;
-  const Status waited = check_worker_program(options);
+  const auto waited = start_worker_program(options);
   std::filesystem::remove(silent);
   ASSERT_FALSE(waited.ok());
   EXPECT_EQ(waited.error().text, "the worker program '" + silent +

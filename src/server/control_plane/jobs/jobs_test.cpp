@@ -160,7 +160,7 @@ TEST(Description, TheInterfaceIsReadAndEverythingElseIsRefused) {
   ASSERT_TRUE(model.ok()) << describe(model.error());
   ASSERT_EQ(model->executors.size(), 1u);
   EXPECT_EQ(model->executors[0].inputs[0].shape, (std::vector<std::int64_t>{1, -1}));
-  for (const std::string& part :
+  for (const std::string_view part :
        {"\"executors\":[", "\"name\":\"E\",", "\"inputs\":[", "-1", ",\"outputs\":[]"}) {
     std::string bad = good;
     bad.replace(bad.find(part), part.size(), part == "-1" ? "null" : "");

@@ -36,7 +36,7 @@ class Host final : public FrameReceiver, public std::enable_shared_from_this<Hos
   Host(asio::io_context& io, LocalHostOptions options, DeviceKind device)
       : io_(io), options_(std::move(options)), device_(device), restart_(io), next_probe_(io) {}
 
-  void open();
+  void open(std::shared_ptr<GreetedZygote> first = nullptr);
   void close();
   std::shared_ptr<ServingChild> start(const InstanceSpec& spec, InstanceListener& listener);
   void inspect(InspectSpec spec, InspectingChild::Done done);
@@ -44,6 +44,7 @@ class Host final : public FrameReceiver, public std::enable_shared_from_this<Hos
 
  private:
   void start_zygote();
+  void use(ZygoteProcess zygote);
   void restart_later();
   Status on_frame(link::Frame& frame, ByteView payload) override;
   void on_end(const std::string& why) override;
@@ -73,8 +74,13 @@ class Host final : public FrameReceiver, public std::enable_shared_from_this<Hos
   bool closed_ = false;
 };
 
-void Host::open() {
-  start_zygote();
+void Host::open(std::shared_ptr<GreetedZygote> first) {
+  if (first == nullptr) {
+    start_zygote();
+  } else {
+    use(std::move(first->process));
+    CHECK(on_hello(first->greeting).ok());  // it was looked at
+  }
   if (options_.probe_every_ms > 0) probe();
 }
 
@@ -90,14 +96,18 @@ void Host::close() {
 }
 
 void Host::start_zygote() {
-  auto started = ZygoteProcess::start(options_, device_, STDERR_FILENO);
+  auto started = ZygoteProcess::start(options_, device_);
   if (!started.ok()) {
     log(LogLevel::kError, "worker_host_not_started", {{"problem", describe(started.error())}});
     lose_children();
     return restart_later();
   }
+  use(std::move(*started));
+}
+
+void Host::use(ZygoteProcess zygote) {
   hello_ns_ = 0;
-  zygote_ = std::move(*started);
+  zygote_ = std::move(zygote);
   control_ = std::make_shared<FrameStream>(io_, zygote_->take_control(), kControlPayloadBytes,
                                            link::Descriptors::kAccept);
   control_->start(shared_from_this());
@@ -269,12 +279,12 @@ void Host::probe() {
 
 class LocalHost final : public InstanceHost {
  public:
-  LocalHost(asio::io_context& io, const LocalHostOptions& options)
+  LocalHost(asio::io_context& io, const LocalHostOptions& options, std::shared_ptr<GreetedZygote> first)
       : io_(io),
         options_(options),
         gpu_reason_(server::gpu_unavailable_reason(options.gpu_runtime_folder)),
         host_(std::make_shared<Host>(io, options, DeviceKind::kCpu)) {
-    host_->open();
+    host_->open(std::move(first));
   }
   ~LocalHost() override {
     host_->close();
@@ -314,15 +324,16 @@ class LocalHost final : public InstanceHost {
 
 }  // namespace
 
-std::unique_ptr<InstanceHost> make_local_host(asio::io_context& io, const LocalHostOptions& options) {
-  return std::make_unique<LocalHost>(io, options);
+std::unique_ptr<InstanceHost> make_local_host(asio::io_context& io, const LocalHostOptions& options,
+                                              std::shared_ptr<GreetedZygote> first) {
+  return std::make_unique<LocalHost>(io, options, std::move(first));
 }
 
 Result<Inspection> inspect_once(LocalHostOptions options, InspectSpec spec) {
   asio::io_context io(1);
   options.probe_every_ms = 0;
   std::optional<Result<Inspection>> result;
-  LocalHost host(io, options);
+  LocalHost host(io, options, nullptr);
   spec.priority = Priority::kNormal;  // somebody waits for it, and nobody is served beside it
   host.inspect(std::move(spec), [&](Result<Inspection> inspected) {
     result = std::move(inspected);

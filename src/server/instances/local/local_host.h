@@ -38,12 +38,17 @@ struct LocalHostOptions {
   enum class WorkerErrors : std::uint8_t { kDiscard, kKeep } worker_errors = WorkerErrors::kDiscard;
 };
 
-/// Whether there is a worker program, and it is this build's: it is started once and must greet. For who
-/// starts the server; waits for greeting_limit_ms at most.
-Status check_worker_program(const LocalHostOptions& options);
+/// A worker program that runs and has said who it is.
+struct GreetedZygote;
 
-/// Destroying the host ends its workers. Callbacks come from `io`'s run(), never from inside a call.
-std::unique_ptr<InstanceHost> make_local_host(boost::asio::io_context& io, const LocalHostOptions& options);
+/// Starts the worker program, which must greet as one of this build within greeting_limit_ms. The error says,
+/// for who starts the server, what is wrong with the program.
+Result<std::shared_ptr<GreetedZygote>> start_worker_program(const LocalHostOptions& options);
+
+/// Destroying the host ends its workers. Callbacks come from `io`'s run(), never from inside a call. `first`
+/// is the host's first zygote; without it the host starts one, again and again.
+std::unique_ptr<InstanceHost> make_local_host(boost::asio::io_context& io, const LocalHostOptions& options,
+                                              std::shared_ptr<GreetedZygote> first = nullptr);
 
 /// "" where instances can run on a GPU of this machine, else why not, for a person. Looks at files alone: the
 /// driver is met by the first instance. `root` stands before every path, for tests.

@@ -56,10 +56,8 @@ const Scheduling& scheduling_of_server() {
 
 class SpawnSettings {
  public:
-  SpawnSettings(int control, int errors) {
+  explicit SpawnSettings(int control) {
     ::posix_spawn_file_actions_init(&actions_);
-    // First, while no number is taken by what comes next.
-    ::posix_spawn_file_actions_adddup2(&actions_, errors, STDERR_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions_, control, kControlDescriptor);
     ::posix_spawn_file_actions_addclosefrom_np(&actions_, kControlDescriptor + 1);
     ::posix_spawnattr_init(&attributes_);
@@ -112,7 +110,7 @@ Result<SocketPair> make_socket_pair() {
   return SocketPair{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-Result<ZygoteProcess> ZygoteProcess::start(const LocalHostOptions& options, DeviceKind device, int errors) {
+Result<ZygoteProcess> ZygoteProcess::start(const LocalHostOptions& options, DeviceKind device) {
   ASSIGN_OR_RETURN(const std::string path, worker_path(options));
   ASSIGN_OR_RETURN(SocketPair pair, make_socket_pair());
   // dup2 onto itself would keep close-on-exec.
@@ -126,7 +124,7 @@ Result<ZygoteProcess> ZygoteProcess::start(const LocalHostOptions& options, Devi
     // Its ONNX Runtime comes before the one that the program was linked with.
     variables.push_back("LD_LIBRARY_PATH=" + options.gpu_runtime_folder);
   }
-  const SpawnSettings settings(pair.theirs.get(), errors);
+  const SpawnSettings settings(pair.theirs.get());
   ZygoteProcess process;
   const int problem = ::posix_spawn(&process.pid_, path.c_str(), settings.actions(), settings.attributes(),
                                     pointers(arguments).data(), pointers(variables).data());

@@ -17,8 +17,7 @@ namespace noren::server {
 
 class ZygoteProcess {
  public:
-  /// `errors`: where the program's stderr goes.
-  static Result<ZygoteProcess> start(const LocalHostOptions& options, DeviceKind device, int errors);
+  static Result<ZygoteProcess> start(const LocalHostOptions& options, DeviceKind device);
   ZygoteProcess() = default;
   ZygoteProcess(ZygoteProcess&& other) noexcept;
   ZygoteProcess& operator=(ZygoteProcess&& other) noexcept;
@@ -26,11 +25,17 @@ class ZygoteProcess {
   ~ZygoteProcess();
 
   pid_t pid() const { return pid_; }
+  int control() const { return control_.get(); }
   UniqueFd take_control() { return std::move(control_); }
 
  private:
   pid_t pid_ = -1;
   UniqueFd control_;
+};
+
+struct GreetedZygote {
+  ZygoteProcess process;
+  Bytes greeting;  ///< kHello's payload
 };
 
 /// noren-worker as the options name it, else the one beside this program.

@@ -1,14 +1,12 @@
-// Whether the worker program that was named is the one that belongs to this server: it is started once and
-// must greet. What goes wrong here ends the server's start; the same later is a lost zygote, which comes
-// back.
+// Whether the worker program that was named is the one that belongs to this server: it is started and must
+// greet. What goes wrong here ends the server's start; the same later is a lost zygote, which comes back.
 #include <filesystem>
+#include <memory>
 
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "base/log.h"
 #include "link/build.h"
 #include "link/channel.h"
 #include "link/messages.h"
@@ -40,14 +38,6 @@ Result<link::Frame> first_frame(int control, link::FrameReader& reader, std::int
   }
 }
 
-/// On its stderr, as far as it is there.
-std::string what_it_said(int errors) {
-  std::string said(limits::kDetailBytes, '\0');
-  const ssize_t count = ::recv(errors, said.data(), said.size(), MSG_DONTWAIT);
-  said.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
-  return said;
-}
-
 }  // namespace
 
 Status check_greeting(ByteView payload) {
@@ -58,31 +48,27 @@ Status check_greeting(ByteView payload) {
                                         "', and this is '" + std::string(link::build_name()) + "'");
 }
 
-Status check_worker_program(const LocalHostOptions& options) {
+Result<std::shared_ptr<GreetedZygote>> start_worker_program(const LocalHostOptions& options) {
   ASSIGN_OR_RETURN(const std::string path, worker_path(options));
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) return refused(path, "is not there");
   if (::access(path.c_str(), X_OK) != 0) return refused(path, "may not be executed");
-  // What another program has to say of our arguments is not for the person who starts the server.
-  ASSIGN_OR_RETURN(SocketPair errors, make_socket_pair());
-  auto started = ZygoteProcess::start(options, DeviceKind::kCpu, errors.theirs.get());
+  auto started = ZygoteProcess::start(options, DeviceKind::kCpu);
   if (!started.ok()) return refused(path, "can't be started (" + started.error().detail + ")");
-  ZygoteProcess process = std::move(*started);  // ends with this function
-  const UniqueFd control = process.take_control();
+  auto zygote = std::make_shared<GreetedZygote>();
+  zygote->process = std::move(*started);
   link::FrameReader reader(kControlPayloadBytes);
-  const auto frame = first_frame(control.get(), reader, options.greeting_limit_ms);
+  const auto frame = first_frame(zygote->process.control(), reader, options.greeting_limit_ms);
   if (!frame.ok()) return refused(path, frame.error().text);
   const ByteView payload = reader.payload(*frame);
-  if (frame->header.type == link::FrameType::kFailed) {
-    log(LogLevel::kError, "worker_host_refuses",
-        {{"problem", text_of(payload)}, {"said", what_it_said(errors.ours.get())}});
+  if (frame->header.type == link::FrameType::kFailed)
     return make_error(Code::kUnavailable, "the worker program can't work on this machine: " +
                                               std::string(link::cut_detail(text_of(payload))));
-  }
   if (frame->header.type != link::FrameType::kHello) return refused(path, "does not speak as a worker does");
   const Status greeted = check_greeting(payload);
   if (!greeted.ok()) return refused(path, greeted.error().text);
-  return Ok{};
+  zygote->greeting.assign(payload.begin(), payload.end());
+  return zygote;
 }
 
 }  // namespace noren::server
