@@ -26,7 +26,7 @@ enum class FrameType : std::uint8_t {
   kExited,      ///< code: exit status; count: signal
   // server → worker
   kLoad,           ///< LoadRequest; descriptor: the package
-  kInfer,          ///< payload or descriptor: the body; flags: what it is; time: deadline
+  kInfer,          ///< payload or descriptor: the body; flags: what it is; count: its limit; time: deadline
   kCancel,         ///< drops the call with this id if it has not begun
   kDrain,          ///< answer what is queued, then exit
   kInspectOutput,  ///< descriptor: an empty memfd for the package; comes before kInspect

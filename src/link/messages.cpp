@@ -99,7 +99,6 @@ void visit(Visitor& visitor, Message& message) {
     visitor.field(message.build);
   } else if constexpr (std::is_same_v<T, LoadRequest>) {
     visitor.field(message.version_label);
-    visitor.field(message.inflated_body_limit_bytes);
     visitor.field(message.threads_count);
     visitor.field(message.batch_limit_count);
     visitor.field(message.keep_output_names);

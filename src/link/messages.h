@@ -37,7 +37,6 @@ struct HelloReport {
 /// kLoad: how the package is to be served.
 struct LoadRequest {
   std::string version_label;
-  std::uint64_t inflated_body_limit_bytes = 0;
   std::uint32_t threads_count = 1;
   std::uint32_t batch_limit_count = 1;
   bool keep_output_names = false;

@@ -20,7 +20,7 @@ TEST(Messages, ComeBackAsTheyWere) {
   EXPECT_EQ(hello->notes, "no cgroup");
   EXPECT_EQ(hello->build, "1.2+ab");
   const auto load = decode<LoadRequest>(
-      encode(LoadRequest{"20200707_051647035778", 10, 2, 32, true, Priority::kIdle, false, true, 1 << 30}));
+      encode(LoadRequest{"20200707_051647035778", 2, 32, true, Priority::kIdle, false, true, 1 << 30}));
   EXPECT_EQ(load->version_label, "20200707_051647035778");
   EXPECT_TRUE(load->keep_output_names);
   EXPECT_EQ(load->priority, Priority::kIdle);

@@ -90,9 +90,9 @@ def text(value):
 def frame_seeds():
     loaded = frame(LOADED, struct.pack("<qB", 1 << 20, 1), time_ns=1000)
     answers = b"".join(frame(OUTCOME, b"{}", call, code=call - 1, count=1) for call in (1, 2, 3, 4))
-    how = struct.pack("<QIIBBBBq", 1 << 20, 1, 32, 1, 0, 0, 0, 0)
+    how = struct.pack("<IIBBBBq", 1, 32, 1, 0, 0, 0, 0)
     load = frame(LOAD, text(b"20200707_051647035778") + how, flags=1)
-    requests = frame(INFER, b"{}", 7, flags=2) + frame(INFER, b"{}", 8, flags=4)
+    requests = frame(INFER, b"{}", 7, flags=2, count=1 << 20) + frame(INFER, b"{}", 8, flags=4, count=2)
     fork = frame(FORK, struct.pack("<BIqqqB", 1, 1, 1 << 29, 0, 0, 0), 1, flags=1)
     hello = frame(HELLO, struct.pack("<qI", 5, 4) + text(b"release") + text(b"") + text(b"0.1.0+4dec389"))
     inspect = frame(INSPECT, text(b"a.nnp") + struct.pack("<I", 1) + text(b"x=image") + b"\x01\x00", flags=1)

@@ -75,7 +75,6 @@ class Batching : public ::testing::TestWithParam<std::string> {
     spec.api_id = "model";
     spec.package = package_;
     spec.version_label = "20200707_051647035778";
-    spec.inflated_body_limit_bytes = 1 << 20;
     spec.batch_limit_count = batch_limit_count;
     const auto instance = host_->start(std::move(spec), listener);
     // What a run takes is known after the first ones: batches grow from then on.

@@ -50,6 +50,7 @@ inline RequestBody body_with(std::string text) {
   RequestBody body;
   body.size_bytes = text.size();
   body.inline_bytes = std::move(text);
+  body.limit_bytes = 1 << 20;
   return body;
 }
 
@@ -138,7 +139,6 @@ class HostTest : public ::testing::Test {
     spec.api_id = "toy";
     spec.package = package_with(package);
     spec.version_label = "20200707_051647035778";
-    spec.inflated_body_limit_bytes = 1 << 20;
     spec.memory_limit_bytes = memory_limit_bytes;
     spec.threads_count = threads_count;
     return host->start(std::move(spec), listener);

@@ -130,7 +130,7 @@ TEST_F(LocalHost, LargeAndCompressedBodiesArrive) {
   for (const std::size_t size :
        {std::size_t{1}, std::size_t{4091}, std::size_t{4096}, limits::kBodyInlineBytes + 17}) {
     const std::string text = "echo " + std::string(size, 'b');
-    RequestBody body;
+    RequestBody body = body_with({});
     body.memfd = sealed_memfd("body", bytes_of(text)).value();
     body.size_bytes = text.size();
     instance->call(size, body, 0);
@@ -146,11 +146,19 @@ TEST_F(LocalHost, LargeAndCompressedBodiesArrive) {
   instance->call(77, body, 0);
   ASSERT_TRUE(until([&] { return listener.outcomes.contains(77); }));
   EXPECT_EQ(listener.outcomes[77].bytes, "zipped");
-  RequestBody large;
+  RequestBody large = body_with({});
   large.memfd = sealed_memfd("body", Bytes((1 << 20) + 1, 'a')).value();
   instance->call(78, large, 0);
   ASSERT_TRUE(until([&] { return listener.outcomes.contains(78); }));
   EXPECT_EQ(listener.outcomes[78].code, OutcomeCode::kTooLarge);
+  large.limit_bytes = (1 << 20) + 1;
+  instance->call(79, large, 0);
+  ASSERT_TRUE(until([&] { return listener.outcomes.contains(79); }));
+  EXPECT_EQ(listener.outcomes[79].code, OutcomeCode::kInvalidRequest) << "no command of the toy";
+  body.limit_bytes = 10;
+  instance->call(80, body, 0);
+  ASSERT_TRUE(until([&] { return listener.outcomes.contains(80); }));
+  EXPECT_EQ(listener.outcomes[80].code, OutcomeCode::kTooLarge) << "once it is unpacked";
 }
 
 TEST_F(LocalHost, KillEndsAModelThatNeverStops) {

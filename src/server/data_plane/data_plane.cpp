@@ -1,6 +1,7 @@
 #include "server/data_plane/data_plane.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -234,9 +235,11 @@ Admitted DataPlane::admit(const CallerHead& head, AdmissionWaiter& waiter) {
 }
 void DataPlane::stop_waiting(AdmissionWaiter& waiter) { Admission::stop_waiting(waiter); }
 std::optional<CallResult> DataPlane::call(const Permit& permit, RequestBody body, CallListener& listener) {
-  // The API may be of another type before a worker has time for this.
+  // The API may be another by the time that a worker has time for this.
   body.files = permit.api().type == ExecutionType::kDedicated ? RequestBody::Files::kAll
                                                               : RequestBody::Files::kPerRequest;
+  static_assert(limits::kBodyLimitBytes <= std::numeric_limits<std::uint32_t>::max());
+  body.limit_bytes = static_cast<std::uint32_t>(permit.api().body_limit_bytes);
   return impl_->call(*permit.state_, std::move(body), listener);
 }
 void DataPlane::abandon(CallListener& listener) { impl_->abandon(listener); }

@@ -359,19 +359,24 @@ TEST(Dedicated, WhatACallMayCarryIsWhatItsApiTookWhenItWasAdmitted) {
   EXPECT_TRUE(successor.files_of.contains("picture"));
 }
 
-TEST(Dedicated, ALargerBodyMeetsNoWorkerOfTheOldLimit) {
+TEST(Dedicated, ABodyIsTakenByTheLimitOfWhenItWasAdmitted) {
   PuppetPlane p(kMonday);
   PublishedApi api = PuppetPlane::api("a1");
   p.apply({api});
   p.host.live[0]->become_ready();
+  Caller receiving, caller;
+  p.ask(receiving, api);  // its body is on its way
+  const std::uint64_t before_bytes = api.body_limit_bytes;
   api.body_limit_bytes *= 2;
   p.apply({api});
-  Caller caller;
+  p.send(receiving, "under the old limit");
   ASSERT_TRUE(p.call(caller, api, "a large body"));
-  ASSERT_EQ(p.host.live.size(), 2U);
-  EXPECT_TRUE(p.host.live[0]->held.empty());
-  p.host.live[1]->become_ready();
-  p.host.live.back()->answer_all();
+  ASSERT_EQ(p.host.live.size(), 1U) << "a limit is no reason to load the model again";
+  Puppet& worker = *p.host.live[0];
+  EXPECT_EQ(worker.limit_bytes_of["under the old limit"], before_bytes);
+  EXPECT_EQ(worker.limit_bytes_of["a large body"], 2 * before_bytes);
+  worker.answer_all();
+  EXPECT_TRUE(receiving.is_answered());
   EXPECT_TRUE(caller.is_answered());
 }
 

@@ -139,7 +139,6 @@ bool Dispatch::can_take(const Worker& worker, const Call& call) const {
 
 Worker* Dispatch::choose_worker(ApiState& api, const Call& call) {
   const auto is_current = [](const auto& worker) { return worker->is_live() && !worker->is_outdated(); };
-  const bool current_comes = std::ranges::any_of(api.workers, is_current);
   const bool current_serves = std::ranges::any_of(api.workers, [&](const auto& worker) {
     return worker->phase == Worker::Phase::kReady && is_current(worker);
   });
@@ -148,8 +147,6 @@ Worker* Dispatch::choose_worker(ApiState& api, const Call& call) {
   bool token_is_missing = false;
   for (const auto& worker : api.workers) {
     if (!can_take(*worker, call) || (current_serves && worker->is_outdated())) continue;
-    // An old one that would refuse what is taken now answers nobody: the new one is awaited.
-    if (current_comes && worker->served_as.is_narrower_than(*api.api)) continue;
     if (!may_run(*worker, now)) {
       token_is_missing = true;
       continue;

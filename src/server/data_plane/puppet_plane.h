@@ -36,6 +36,7 @@ class Puppet final : public Instance {
   void call(std::uint64_t id, const RequestBody& body, MonotonicNs) override {
     held.emplace_back(id, body.inline_bytes);
     files_of[body.inline_bytes] = body.files;
+    limit_bytes_of[body.inline_bytes] = body.limit_bytes;
   }
   void cancel(std::uint64_t) override {}
   void drain() override {
@@ -64,7 +65,8 @@ class Puppet final : public Instance {
 
   const InstanceSpec spec;
   std::vector<std::pair<std::uint64_t, std::string>> held;
-  std::map<std::string, RequestBody::Files> files_of;  ///< what a body may carry
+  std::map<std::string, RequestBody::Files> files_of;   ///< what a body may carry
+  std::map<std::string, std::uint32_t> limit_bytes_of;  ///< and what it may become
   bool is_ready = false;
   bool is_draining = false;
 

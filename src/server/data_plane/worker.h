@@ -21,20 +21,17 @@ struct ServedAs {
   bool batching = true;
   bool on_gpu = false;
   int threads_count = 1;
-  std::uint64_t body_limit_bytes = 0;
 
   static ServedAs of(const PublishedApi& api) {
-    return {api.version_label, api.package_hash, api.type,          api.keep_output_names,
-            api.batching,      api.on_gpu,       api.threads_count, api.body_limit_bytes};
+    return {api.version_label, api.package_hash, api.type,         api.keep_output_names,
+            api.batching,      api.on_gpu,       api.threads_count};
   }
   /// Asked for each request: it copies nothing.
   bool still_fits(const PublishedApi& api) const {
     return version_label == api.version_label && package_hash == api.package_hash && type == api.type &&
            keep_output_names == api.keep_output_names && batching == api.batching && on_gpu == api.on_gpu &&
-           threads_count == api.threads_count && body_limit_bytes == api.body_limit_bytes;
+           threads_count == api.threads_count;
   }
-  /// It would refuse bodies that the API takes by now.
-  bool is_narrower_than(const PublishedApi& api) const { return body_limit_bytes < api.body_limit_bytes; }
 };
 
 class Worker final : public InstanceListener,

@@ -162,7 +162,6 @@ void Dispatch::launch(Worker& worker, Package package) {
   spec.api_id = worker.api.api->id;
   spec.package = std::move(package);
   spec.version_label = as.version_label;
-  spec.inflated_body_limit_bytes = as.body_limit_bytes;
   spec.memory_limit_bytes = options_.worker_memory_limit_bytes;
   spec.threads_count = as.threads_count;
   spec.device = as.on_gpu ? DeviceKind::kGpu : DeviceKind::kCpu;

@@ -29,12 +29,14 @@ struct RequestBody {
   enum class Encoding : std::uint8_t { kIdentity, kGzip } encoding = Encoding::kIdentity;
   /// What it may carry, by the API's type when it was admitted: only dedicated ones take DICOM and sound.
   enum class Files : std::uint8_t { kPerRequest, kAll } files = Files::kPerRequest;
+  /// What it may become when it is unpacked, by the API's limit when it was admitted.
+  std::uint32_t limit_bytes = 0;
 };
 
 enum class OutcomeCode : std::uint8_t {
   kOk,              ///< bytes: the answer's JSON
   kInvalidRequest,  ///< bytes: a detail for the caller, at most limits::kDetailBytes
-  kTooLarge,        ///< the inflated body passes the limit
+  kTooLarge,        ///< the unpacked body passes its limit
   kInternal,        ///< the model failed in a way that is not the caller's; bytes: a detail for the log
   kNotRun,          ///< cancelled, or handed back unrun while draining
 };
@@ -52,7 +54,6 @@ struct InstanceSpec {
   std::string api_id;
   std::shared_ptr<const UniqueFd> package;  ///< sealed memfd
   std::string version_label;                ///< "20200707_051647035778", printed in every answer
-  std::uint64_t inflated_body_limit_bytes = 0;
   std::int64_t memory_limit_bytes = 0;  ///< RLIMIT_DATA and the cgroup's limit; 0: the host's default
   int threads_count = 1;
   DeviceKind device = DeviceKind::kCpu;

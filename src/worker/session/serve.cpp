@@ -93,7 +93,6 @@ class ServeLoop {
   const OpenServable& open_;
   Mapping package_;
   std::unique_ptr<Servable> servable_;
-  std::size_t body_limit_bytes_ = limits::kFramePayloadBytes;
   PaddedMapping mapping_;
   InflatedBody inflated_;
   Backstop backstop_;
@@ -128,7 +127,6 @@ ServeLoop::Next ServeLoop::load() {
     return Next::kStop;
   }
   servable_ = std::move(*opened);
-  if (request->inflated_body_limit_bytes > 0) body_limit_bytes_ = request->inflated_body_limit_bytes;
   policy_ = BatchPolicy(request->batch_limit_count);
   on_gpu_ = request->on_gpu;
   const link::LoadedReport report{memory_.estimate(), servable_->batchable(0)};
@@ -205,17 +203,17 @@ void ServeLoop::cancel(std::uint64_t id) {
 
 /// The body as the caller sent it. kTooLarge means here, and only here, that the API's limit is passed.
 Result<ByteView> ServeLoop::body_of(const Waiting& waiting) {
+  const std::size_t limit_bytes = waiting.frame.header.count;
   ByteView body = conversation_.reader().payload(waiting.frame);
   if (waiting.frame.descriptor.valid()) {
-    ASSIGN_OR_RETURN(mapping_, PaddedMapping::map(waiting.frame.descriptor.get(), body_limit_bytes_));
+    ASSIGN_OR_RETURN(mapping_, PaddedMapping::map(waiting.frame.descriptor.get(), limit_bytes));
     body = mapping_.bytes();
   }
   if ((waiting.frame.header.flags & link::kGzip) != 0) {
-    ASSIGN_OR_RETURN(inflated_, inflate_gzip(body, body_limit_bytes_));
+    ASSIGN_OR_RETURN(inflated_, inflate_gzip(body, limit_bytes));
     return inflated_.view();
   }
-  if (body.size() > body_limit_bytes_)
-    return make_error(Code::kTooLarge, "the body is larger than this API takes");
+  if (body.size() > limit_bytes) return make_error(Code::kTooLarge, "the body is larger than this API takes");
   return body;
 }
 

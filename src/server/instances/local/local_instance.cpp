@@ -33,7 +33,6 @@ ServingChild::ServingChild(std::uint64_t id, const InstanceSpec& spec, const Loc
 void ServingChild::load(const InstanceSpec& spec) {
   link::LoadRequest request;
   request.version_label = spec.version_label;
-  request.inflated_body_limit_bytes = spec.inflated_body_limit_bytes;
   request.threads_count = static_cast<std::uint32_t>(std::max(1, spec.threads_count));
   request.batch_limit_count = static_cast<std::uint32_t>(std::max(1, spec.batch_limit_count));
   request.keep_output_names = spec.keep_output_names;
@@ -49,7 +48,8 @@ void ServingChild::load(const InstanceSpec& spec) {
 void ServingChild::call(std::uint64_t call_id, const RequestBody& body, MonotonicNs deadline_ns) {
   if (!connected()) return;
   in_flight_.push_back(call_id);
-  link::FrameHeader header{.type = FrameType::kInfer, .id = call_id, .time_ns = deadline_ns};
+  link::FrameHeader header{
+      .type = FrameType::kInfer, .id = call_id, .time_ns = deadline_ns, .count = body.limit_bytes};
   if (body.encoding == RequestBody::Encoding::kGzip) header.flags |= link::kGzip;
   if (body.files == RequestBody::Files::kAll) header.flags |= link::kAllFiles;
   // A descriptor of our own: should the worker answer before it was asked, the body's may be gone when it is
