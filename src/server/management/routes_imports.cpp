@@ -102,31 +102,29 @@ void leave_out(Import& intake, const Error& error) {
   intake.plan.warnings.push_back(fmt::format("left out: '{}': {}", intake.job().name, error.text));
 }
 
-/// Files thread.
-Result<KeptFiles> keep(Import& intake, const UniqueFd& model, const UniqueFd& package) {
-  // These first: parts that are refused leave nothing behind.
-  ASSIGN_OR_RETURN(auto kept, intake.parts.jobs.keep_parts(intake.unpacked, intake.job().files));
-  ASSIGN_OR_RETURN(KeptFiles files, intake.parts.jobs.keep_files(model, package));
-  files.files = std::move(kept);
-  return files;
-}
-
-/// Control thread.
-void on_kept(const ImportPointer& intake, ImportedModel model, Result<KeptFiles> files) {
-  // No room for files is no fault of this one job.
-  if (!files.ok()) return give_up(*intake, files.error());
-  NewJob job = new_job_of(*intake);
-  job.description = std::move(model.description);
-  intake->done.push_back({std::move(job), std::move(*files)});
-  ++intake->next;
-  inspect_next(intake);
-}
-
 /// What one model brings along from step to step. Tasks can only hold what may be copied.
 struct Inspected {
   UniqueFd model;
   Result<ImportedModel> imported;
+  KeptFiles files;
 };
+
+/// Files thread.
+Status keep(Import& intake, Inspected& inspected) {
+  TRY(intake.parts.jobs.keep_parts(intake.unpacked, intake.job().files, inspected.files));
+  return intake.parts.jobs.keep_files(inspected.model, inspected.imported->package, inspected.files);
+}
+
+/// Control thread.
+void on_kept(const ImportPointer& intake, Inspected& inspected, const Status& kept) {
+  NewJob job = new_job_of(*intake);
+  job.description = std::move(inspected.imported->description);
+  intake->done.push_back({std::move(job), std::move(inspected.files)});
+  // No room for files is no fault of this one job.
+  if (!kept.ok()) return give_up(*intake, kept.error());
+  ++intake->next;
+  inspect_next(intake);
+}
 
 /// Control thread.
 void on_inspected(const ImportPointer& intake, const std::shared_ptr<Inspected>& inspected) {
@@ -144,10 +142,8 @@ void on_inspected(const ImportPointer& intake, const std::shared_ptr<Inspected>&
   }
   intake->descriptions_bytes += imported->description.size();
   intake->parts.files.post([intake, inspected] {
-    const auto files =
-        std::make_shared<Result<KeptFiles>>(keep(*intake, inspected->model, inspected->imported->package));
-    intake->parts.control.post(
-        [intake, inspected, files] { on_kept(intake, std::move(*inspected->imported), std::move(*files)); });
+    const Status kept = keep(*intake, *inspected);
+    intake->parts.control.post([intake, inspected, kept] { on_kept(intake, *inspected, kept); });
   });
 }
 
@@ -159,7 +155,7 @@ void inspect(const ImportPointer& intake, Result<UniqueFd> model) {
                         intake->exchange->request.hang_up};
   const auto kept = std::make_shared<UniqueFd>(std::move(*model));
   intake->parts.serving.import(std::move(request), [intake, kept](Result<ImportedModel> imported) {
-    const auto inspected = std::make_shared<Inspected>(Inspected{std::move(*kept), std::move(imported)});
+    const auto inspected = std::make_shared<Inspected>(Inspected{std::move(*kept), std::move(imported), {}});
     intake->parts.control.post([intake, inspected] { on_inspected(intake, inspected); });
   });
 }

@@ -21,6 +21,7 @@ struct Import {
   NewJob job;
   UniqueFd upload;
   UniqueFd package;
+  KeptFiles files;
 };
 using ImportPointer = std::shared_ptr<Import>;
 
@@ -46,11 +47,11 @@ Result<ImportPointer> begin(const ExchangePointer& exchange, ImportRequest& requ
   return import;
 }
 
-void finish(const ManagementParts& parts, const Import& import, const Result<KeptFiles>& files) {
-  Result<JobRecord> job = !files.ok()                      ? Result<JobRecord>(files.error())
+void finish(const ManagementParts& parts, const Import& import, const Status& kept) {
+  Result<JobRecord> job = !kept.ok()                       ? Result<JobRecord>(kept.error())
                           : import.exchange->is_given_up() ? Result<JobRecord>(hung_up())
-                                                           : parts.jobs.add(import.job, *files);
-  if (files.ok() && !job.ok()) parts.jobs.release_blobs(files->blobs());
+                                                           : parts.jobs.add(import.job, import.files);
+  if (!job.ok()) parts.jobs.release_blobs(import.files.blobs());
   parts.jobs.end_import();
   if (!job.ok()) return import.exchange->fail(job.error());
   json::object answer = job_json(*job);
@@ -66,8 +67,8 @@ void on_inspected(const ManagementParts& parts, const ImportPointer& import, Res
   import->job.description = std::move(model->description);
   import->package = std::move(model->package);
   parts.files.post([parts, import] {
-    auto files = std::make_shared<Result<KeptFiles>>(parts.jobs.keep_files(import->upload, import->package));
-    parts.control.post([parts, import, files] { finish(parts, *import, *files); });
+    const Status kept = parts.jobs.keep_files(import->upload, import->package, import->files);
+    parts.control.post([parts, import, kept] { finish(parts, *import, kept); });
   });
 }
 

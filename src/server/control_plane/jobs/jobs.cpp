@@ -7,7 +7,9 @@
 namespace noren::server {
 
 std::vector<std::string> KeptFiles::blobs() const {
-  std::vector<std::string> names = {upload_hash, package_hash};
+  std::vector<std::string> names;
+  for (const std::string& name : {upload_hash, package_hash})
+    if (!name.empty()) names.push_back(name);
   for (const JobFileRecord& file : files) names.push_back(file.blob_hash);
   return names;
 }
@@ -48,19 +50,16 @@ void Jobs::end_import() {
   }
 }
 
-Result<KeptFiles> Jobs::keep_files(const UniqueFd& upload, const UniqueFd& package) {
-  KeptFiles files;
+Status Jobs::keep_files(const UniqueFd& upload, const UniqueFd& package, KeptFiles& kept) {
   ASSIGN_OR_RETURN(const Mapping upload_bytes, Mapping::map(upload.get()));
   ASSIGN_OR_RETURN(const Mapping package_bytes, Mapping::map(package.get()));
-  ASSIGN_OR_RETURN(files.upload_hash, blobs_.put(upload_bytes.bytes()));
-  ASSIGN_OR_RETURN(files.package_hash, blobs_.put(package_bytes.bytes()));
-  files.upload_bytes = static_cast<std::int64_t>(upload_bytes.bytes().size());
-  return files;
+  ASSIGN_OR_RETURN(kept.upload_hash, blobs_.put(upload_bytes.bytes()));
+  ASSIGN_OR_RETURN(kept.package_hash, blobs_.put(package_bytes.bytes()));
+  kept.upload_bytes = static_cast<std::int64_t>(upload_bytes.bytes().size());
+  return Ok{};
 }
 
-Result<std::vector<JobFileRecord>> Jobs::keep_parts(const UniqueFd& parts,
-                                                    const std::vector<PlannedFile>& files) {
-  std::vector<JobFileRecord> kept;
+Status Jobs::keep_parts(const UniqueFd& parts, const std::vector<PlannedFile>& files, KeptFiles& kept) {
   ASSIGN_OR_RETURN(const Mapping mapping, Mapping::map(parts.get()));
   const auto bytes_of_part = [&](const PlannedFile& file) {
     CHECK(file.offset <= mapping.bytes().size() && file.size_bytes <= mapping.bytes().size() - file.offset);
@@ -69,16 +68,16 @@ Result<std::vector<JobFileRecord>> Jobs::keep_parts(const UniqueFd& parts,
   for (const PlannedFile& file : files) TRY(check_part(file, bytes_of_part(file)));
   for (const PlannedFile& file : files) {
     JobFileRecord record;
-    record.number = static_cast<std::int64_t>(kept.size()) + 1;
+    record.number = static_cast<std::int64_t>(kept.files.size()) + 1;
     record.kind = file.kind;
     record.name = file.name;
     record.size_bytes = static_cast<std::int64_t>(file.size_bytes);
     record.first_row = file.first_row;
     record.rows_count = file.rows_count;
     ASSIGN_OR_RETURN(record.blob_hash, blobs_.put(bytes_of_part(file)));
-    kept.push_back(std::move(record));
+    kept.files.push_back(std::move(record));
   }
-  return kept;
+  return Ok{};
 }
 
 Result<JobRecord> Jobs::record_of(const ImportedJob& imported) const {

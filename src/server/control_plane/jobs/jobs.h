@@ -79,6 +79,7 @@ struct KeptFiles {
   std::int64_t upload_bytes = 0;
   std::vector<JobFileRecord> files;
 
+  /// Those that are there by now.
   std::vector<std::string> blobs() const;
 };
 
@@ -100,9 +101,10 @@ class Jobs {
   void end_import();
 
   /// Writes both files into the blob store. Takes long; on any thread, between begin_import and end_import.
-  Result<KeptFiles> keep_files(const UniqueFd& upload, const UniqueFd& package);
+  /// Where it fails, as on a full disk, `kept` says what is to be released.
+  Status keep_files(const UniqueFd& upload, const UniqueFd& package, KeptFiles& kept);
   /// The parts of one job, with blobs of their own. On any thread, like keep_files.
-  Result<std::vector<JobFileRecord>> keep_parts(const UniqueFd& parts, const std::vector<PlannedFile>& files);
+  Status keep_parts(const UniqueFd& parts, const std::vector<PlannedFile>& files, KeptFiles& kept);
   /// Between begin_import and end_import.
   Result<JobRecord> add(const NewJob& job, const KeptFiles& files);
   /// All or none. `also` runs in the same transaction.

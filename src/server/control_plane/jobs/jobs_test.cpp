@@ -22,13 +22,17 @@ class JobsTest : public ::testing::Test {
   }
   JobRecord import(const std::string& upload, const std::string& package) {
     EXPECT_TRUE(jobs_.begin_import("o1", [] {}).ok());
-    const auto files =
-        jobs_.keep_files(*sealed_memfd("u", bytes_of(upload)), *sealed_memfd("p", bytes_of(package)));
-    EXPECT_TRUE(files.ok());
-    const auto job = jobs_.add({"o1", "p", "n", "n.nnp", false, kDescription}, *files);
+    const auto job = jobs_.add({"o1", "p", "n", "n.nnp", false, kDescription}, keep(upload, package));
     EXPECT_TRUE(job.ok());
     jobs_.end_import();
     return *job;
+  }
+  KeptFiles keep(const std::string& upload, const std::string& package) {
+    KeptFiles files;
+    EXPECT_TRUE(
+        jobs_.keep_files(*sealed_memfd("u", bytes_of(upload)), *sealed_memfd("p", bytes_of(package)), files)
+            .ok());
+    return files;
   }
   std::size_t blobs_count() { return blobs_.list()->size(); }
 
@@ -59,11 +63,10 @@ TEST_F(JobsTest, ABlobGoesWithItsLastJob) {
 TEST_F(JobsTest, NothingIsRemovedWhileAnImportIsUnderWay) {
   const JobRecord one = import("upload", "package");
   ASSERT_TRUE(jobs_.begin_import("o1", [] {}).ok());
-  const auto files =
-      jobs_.keep_files(*sealed_memfd("u", bytes_of("upload")), *sealed_memfd("p", bytes_of("package")));
+  const KeptFiles files = keep("upload", "package");
   ASSERT_TRUE(jobs_.remove(one).ok());
   EXPECT_EQ(blobs_count(), 2u);
-  const auto two = jobs_.add({"o1", "p", "n", "n.nnp", false, kDescription}, *files);
+  const auto two = jobs_.add({"o1", "p", "n", "n.nnp", false, kDescription}, files);
   ASSERT_TRUE(two.ok());
   jobs_.end_import();
   EXPECT_EQ(blobs_count(), 2u);
@@ -124,10 +127,9 @@ TEST_F(JobsTest, ReleasedBlobsGoThoughImportsFollowOnEachOther) {
 
 TEST_F(JobsTest, AnImportThatFailsLeavesNothing) {
   ASSERT_TRUE(jobs_.begin_import("o1", [] {}).ok());
-  const auto files =
-      jobs_.keep_files(*sealed_memfd("u", bytes_of("upload")), *sealed_memfd("p", bytes_of("package")));
-  EXPECT_EQ(jobs_.add({"o1", "p", "n", "n.nnp", false, "not json"}, *files).error().code, Code::kInternal);
-  jobs_.release_blobs({files->upload_hash, files->package_hash});
+  const KeptFiles files = keep("upload", "package");
+  EXPECT_EQ(jobs_.add({"o1", "p", "n", "n.nnp", false, "not json"}, files).error().code, Code::kInternal);
+  jobs_.release_blobs(files.blobs());
   jobs_.end_import();
   EXPECT_EQ(blobs_count(), 0u);
 }
@@ -173,18 +175,50 @@ constexpr const char* kIndex = R"({"jobs":[{"name":"a/b","project":"p:q","model"
   {"kind":"rows","name":"t","offset":8,"size":2,"first_row":0,"rows":1}],"results":{"folder":"a"}}],
   "warnings":["w"]})";
 
+/// Takes so many blobs, and then is full.
+class SmallBlobStore final : public BlobStore {
+ public:
+  explicit SmallBlobStore(std::size_t room_count) : room_count_(room_count) {}
+  Result<std::string> put(ByteView bytes) override {
+    if (blobs_.list()->size() == room_count_) return make_error(Code::kExhausted, "the disk is full");
+    return blobs_.put(bytes);
+  }
+  Result<UniqueFd> load(const std::string& name) const override { return blobs_.load(name); }
+  Status remove(const std::string& name) override { return blobs_.remove(name); }
+  Result<std::vector<BlobInfo>> list() const override { return blobs_.list(); }
+
+ private:
+  MemoryBlobStore blobs_;
+  const std::size_t room_count_;
+};
+
+TEST_F(JobsTest, AnImportThatFillsTheDiskCanBeTakenBack) {
+  const auto plan = read_import_index(kIndex, 10);
+  for (std::size_t room_count = 0; room_count < 4; ++room_count) {
+    SmallBlobStore blobs(room_count);
+    Jobs jobs(*store_, blobs, clock_);
+    ASSERT_TRUE(jobs.begin_import("o1", [] {}).ok());
+    KeptFiles files;
+    Status kept = jobs.keep_parts(*sealed_memfd("x", bytes_of("modellogr1")), plan->jobs[0].files, files);
+    if (kept.ok())
+      kept = jobs.keep_files(*sealed_memfd("u", bytes_of("u")), *sealed_memfd("p", bytes_of("p")), files);
+    EXPECT_EQ(kept.error().text, "the disk is full");
+    EXPECT_EQ(blobs.list()->size(), room_count);
+    jobs.release_blobs(files.blobs());
+    jobs.end_import();
+    EXPECT_EQ(blobs.list()->size(), 0U) << "of " << room_count;
+  }
+}
+
 TEST_F(JobsTest, PartsBecomeFilesThatGoWithTheirJob) {
   const auto plan = read_import_index(kIndex, 10);
   ASSERT_TRUE(plan.ok()) << describe(plan.error());
   const PlannedJob& planned = plan->jobs[0];
   ASSERT_TRUE(jobs_.begin_import("o1", [] {}).ok());
-  const auto upload = sealed_memfd("u", bytes_of("model")), package = sealed_memfd("p", bytes_of("package"));
-  auto files = jobs_.keep_files(*upload, *package);
-  const auto kept = jobs_.keep_parts(*sealed_memfd("x", bytes_of("modellogr1")), planned.files);
-  ASSERT_TRUE(kept.ok());
-  files->files = *kept;
+  KeptFiles files = keep("model", "package");
+  ASSERT_TRUE(jobs_.keep_parts(*sealed_memfd("x", bytes_of("modellogr1")), planned.files, files).ok());
   const auto added =
-      jobs_.add_all({{{"o1", "p", "n", "n.nnp", true, kDescription, planned.results}, *files}}, nullptr);
+      jobs_.add_all({{{"o1", "p", "n", "n.nnp", true, kDescription, planned.results}, files}}, nullptr);
   ASSERT_TRUE(added.ok());
   jobs_.end_import();
   const JobRecord job = *jobs_.find(added->front().id);
