@@ -33,6 +33,12 @@ std::int64_t clamped(std::int64_t index, std::int64_t count) {
   return std::clamp<std::int64_t>(index < 0 ? index + count : index, 0, count);
 }
 
+std::size_t axes_count_of_attribute(const onnx::NodeProto& node) {
+  for (const onnx::AttributeProto& attribute : node.attribute())
+    if (attribute.name() == "axes") return static_cast<std::size_t>(attribute.ints_size());
+  return 0;
+}
+
 std::optional<std::int64_t> calculated(std::string_view op, std::int64_t a, std::int64_t b) {
   if (a < -kLargestLength || a > kLargestLength || b < -kLargestLength || b > kLargestLength)
     return std::nullopt;  // kRowsCount among them
@@ -104,11 +110,18 @@ std::optional<Lengths::Value> Lengths::result(const onnx::NodeProto& node) const
   if (data == nullptr) return std::nullopt;
   if (op == "Identity") return *data;
   if (op == "Cast" && attribute_or(node, "to", 0) == onnx::TensorProto::INT64) return *data;
-  if (op == "Unsqueeze" && data->is_scalar) return Value{data->list, false};
+  if (op == "Unsqueeze" && data->is_scalar) return unsqueeze(node, *data);
   if (op == "Squeeze" && data->list.size() == 1) return Value{data->list, true};
   if (op == "Gather") return gather(node, *data);
   if (op == "Slice") return slice(node, *data);
   return std::nullopt;
+}
+
+/// By one axis: with more it is a table, whose columns no list follows.
+std::optional<Lengths::Value> Lengths::unsqueeze(const onnx::NodeProto& node, const Value& scalar) const {
+  const List* const axes = constant_input(node, 1);
+  const std::size_t axes_count = axes == nullptr ? axes_count_of_attribute(node) : axes->size();
+  return axes_count == 1 ? std::optional(Value{scalar.list, false}) : std::nullopt;
 }
 
 std::optional<Lengths::Value> Lengths::gather(const onnx::NodeProto& node, const Value& data) const {

@@ -34,7 +34,7 @@ class Lengths {
   bool depends_on_rows_count(const std::string& name) const;
 
  private:
-  struct Value {
+  struct Value {  ///< never of more than one axis
     List list;
     bool is_scalar = false;
   };
@@ -43,6 +43,7 @@ class Lengths {
   const Value* input(const onnx::NodeProto& node, int index) const;
   const List* constant_input(const onnx::NodeProto& node, int index) const;
   std::optional<Value> result(const onnx::NodeProto& node) const;
+  std::optional<Value> unsqueeze(const onnx::NodeProto& node, const Value& scalar) const;
   std::optional<Value> gather(const onnx::NodeProto& node, const Value& data) const;
   std::optional<Value> slice(const onnx::NodeProto& node, const Value& data) const;
   std::optional<Value> concat(const onnx::NodeProto& node) const;

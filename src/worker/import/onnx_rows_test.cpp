@@ -222,6 +222,46 @@ TEST(OnnxRows, ARowsCountThatIsMoreThanALengthIsNotBatched) {
               names("y", "Tile"));
 }
 
+TEST(OnnxRows, LengthsInATableAreNotFollowed) {
+  // The table is [[9, 1], [N, -1]], and its second column makes one row of the whole batch.
+  const std::vector<std::int64_t> to_table = {0, 1};
+  OnnxBuilder table = with_rows_count();
+  table.integer("nine", 9).integer("rest_scalar", -1).node("Unsqueeze", {"n", "both"}, "n11");
+  table.integers("both", to_table)
+      .node("Unsqueeze", {"nine", "both"}, "nine11")
+      .node("Unsqueeze", {"one", "both"}, "one11")
+      .node("Unsqueeze", {"rest_scalar", "both"}, "rest11")
+      .node("Concat", {"nine11", "n11"}, "left", {}, {{"axis", 0}})
+      .node("Concat", {"one11", "rest11"}, "right", {}, {{"axis", 0}})
+      .node("Concat", {"left", "right"}, "table", {}, {{"axis", 1}})
+      .node("Gather", {"table", "one"}, "target", {}, {{"axis", 1}})
+      .node("Reshape", {"x", "target"}, "flat")
+      .node("Softmax", {"flat"}, "mixed", {}, {{"axis", 1}})
+      .integers("rows", {-1, 72})
+      .node("Reshape", {"mixed", "rows"}, "y");
+  EXPECT_THAT(refusal(table), names("n11", "Unsqueeze"));
+  EXPECT_THAT(refusal(OnnxBuilder(11)
+                          .input("x", {-1, 6})
+                          .output("y", {-1, -2})
+                          .integer("zero", 0)
+                          .node("Shape", {"x"}, "shape")
+                          .node("Gather", {"shape", "zero"}, "n")
+                          .node("Unsqueeze", {"n"}, "n11", {{"axes", to_table}})
+                          .node("Reshape", {"x", "n11"}, "y")),
+              names("n11", "Unsqueeze"))
+      << "as older opsets say it";
+  EXPECT_TRUE(is_batchable(OnnxBuilder(11)
+                               .input("x", {-1, 2, 3})
+                               .output("y", {-1, -2})
+                               .integer("zero", 0)
+                               .integers("rest", {-1})
+                               .node("Shape", {"x"}, "shape")
+                               .node("Gather", {"shape", "zero"}, "n")
+                               .node("Unsqueeze", {"n"}, "ns", {{"axes", {0}}})
+                               .node("Concat", {"ns", "rest"}, "target", {}, {{"axis", 0}})
+                               .node("Reshape", {"x", "target"}, "y")));
+}
+
 TEST(OnnxRows, ProductsOverRowsAreNotBatched) {
   EXPECT_THAT(refusal(from_table().weight("W", {1, 1}).node("MatMul", {"W", "x"}, "y")), names("y", "MatMul"))
       << "sums over the rows";
