@@ -113,11 +113,10 @@ Answer answer_of(ManagementResponse response) {
   return answer;
 }
 
-Error refused_upload(BodyFailure failure) {
+Error refused_body(BodyFailure failure, std::uint64_t limit_bytes) {
   return failure == BodyFailure::kTooLarge
              ? make_error(Code::kTooLarge,
-                          fmt::format("the file is larger than a model file may be ({} bytes)",
-                                      limits::kModelFileBytes))
+                          fmt::format("the body is larger than it may be here ({} bytes)", limit_bytes))
              : make_error(Code::kExhausted, "too many uploads at the same time: try again later");
 }
 
@@ -127,24 +126,26 @@ RequestTask serve_management(Exchange& exchange, ManagementShellParts parts) {
   ManagementRequest request = request_of(exchange);
   const bool may_be_large =
       exchange.head().is_chunked || exchange.head().content_length_bytes > limits::kBodyInlineBytes;
+  BodyRules rules{limits::kBodyInlineBytes, &parts.uploads};
   if (may_be_large) {
     // Nobody without a right to it makes the server hold gigabytes.
-    using Verdict = std::optional<ManagementResponse>;
-    ReplyWait<Verdict> check(exchange, parts.loop, [&parts, &request](std::function<void(Verdict)> reply) {
-      parts.service.check_head(request, std::move(reply));
-    });
-    Verdict verdict = co_await check;
-    if (verdict) {
-      const std::string content_type = std::exchange(verdict->content_type, {});
-      Answer answer = answer_of(*std::move(verdict));
+    ReplyWait<HeadVerdict> check(exchange, parts.loop,
+                                 [&parts, &request](std::function<void(HeadVerdict)> reply) {
+                                   parts.service.check_head(request, std::move(reply));
+                                 });
+    HeadVerdict verdict = co_await check;
+    rules.limit_bytes = verdict.body_limit_bytes;
+    if (verdict.refusal) {
+      const std::string content_type = std::exchange(verdict.refusal->content_type, {});
+      Answer answer = answer_of(*std::move(verdict.refusal));
       answer.content_type = content_type;
       co_await exchange.send(std::move(answer));
       co_return;
     }
   }
-  BodyResult received = co_await exchange.receive_body({limits::kModelFileBytes, &parts.uploads});
+  BodyResult received = co_await exchange.receive_body(rules);
   if (const auto* failure = std::get_if<BodyFailure>(&received)) {
-    Answer answer = answer_of(problem(refused_upload(*failure), request.request_id));
+    Answer answer = answer_of(problem(refused_body(*failure, rules.limit_bytes), request.request_id));
     answer.content_type = "application/problem+json";
     co_await exchange.send(std::move(answer));
     co_return;

@@ -43,13 +43,18 @@ struct ManagementResponse {
 /// An error as a caller gets it: problem+json, with the status that belongs to its code.
 ManagementResponse problem(const Error& error, const std::string& request_id);
 
+/// What may follow a head: a body of so many bytes, or nothing but the answer that refuses it.
+struct HeadVerdict {
+  std::uint64_t body_limit_bytes = 0;
+  std::optional<ManagementResponse> refusal;
+};
+
 class ManagementService {
  public:
   virtual ~ManagementService() = default;
-  /// Before a body over limits::kBodyInlineBytes is received: nothing to go on, or the answer that refuses
-  /// it. Sees the head only. `reply` is called exactly once, on any thread.
-  virtual void check_head(const ManagementRequest& head,
-                          std::function<void(std::optional<ManagementResponse>)> reply) = 0;
+  /// Before a body is received that is over limits::kBodyInlineBytes, or may be. Sees the head only. `reply`
+  /// is called exactly once, on any thread.
+  virtual void check_head(const ManagementRequest& head, std::function<void(HeadVerdict)> reply) = 0;
   /// `reply` is called exactly once, on any thread.
   virtual void handle(ManagementRequest request, std::function<void(ManagementResponse)> reply) = 0;
 };

@@ -325,12 +325,15 @@ TEST_F(ManagementTest, ALargeJsonBodyIsRefused) {
 }
 
 TEST_F(ManagementTest, ALargeBodyIsReceivedOnlyFromWhoMaySendIt) {
+  const auto verdict_on = [&](const ManagementRequest& head) {
+    std::promise<HeadVerdict> promise;
+    service_->check_head(head, [&](HeadVerdict verdict) { promise.set_value(std::move(verdict)); });
+    return promise.get_future().get();
+  };
   const auto refusal_of = [&](const ManagementRequest& head) {
-    std::promise<std::optional<ManagementResponse>> promise;
-    service_->check_head(
-        head, [&](std::optional<ManagementResponse> refusal) { promise.set_value(std::move(refusal)); });
-    const auto refusal = promise.get_future().get();
-    return refusal ? refusal->status : 0;
+    const HeadVerdict verdict = verdict_on(head);
+    EXPECT_EQ(verdict.body_limit_bytes == 0, verdict.refusal.has_value());
+    return verdict.refusal ? verdict.refusal->status : 0;
   };
   ManagementRequest stranger = request("POST", "jobs");
   stranger.bearer_token = Secret("wrong");
@@ -339,6 +342,11 @@ TEST_F(ManagementTest, ALargeBodyIsReceivedOnlyFromWhoMaySendIt) {
   EXPECT_EQ(refusal_of(request("PUT", "jobs")), 405);
   EXPECT_EQ(refusal_of(request("POST", "jobs?kept=false")), 0);
   EXPECT_EQ(refusal_of(request("POST", "imports")), 0);
+  EXPECT_EQ(verdict_on(request("POST", "jobs")).body_limit_bytes, limits::kModelFileBytes);
+  EXPECT_EQ(verdict_on(request("POST", "imports")).body_limit_bytes, limits::kModelFileBytes);
+  for (const char* path : {"apis", "apis/a1/versions", "apis/a1/rollback"})
+    EXPECT_EQ(verdict_on(request("POST", path)).body_limit_bytes, limits::kBodyInlineBytes) << path;
+  EXPECT_EQ(verdict_on(request("GET", "me")).body_limit_bytes, limits::kBodyInlineBytes);
   EXPECT_TRUE(call("GET", "jobs").body.at("jobs").as_array().empty()) << "nothing was begun";
   const std::string owner_id = accounts_.authenticate(admin_.token)->owner_id;
   for (std::size_t i = 0; i < limits::kImportsCount + limits::kImportQueuePerAccountCount; ++i) {

@@ -59,22 +59,22 @@ class Service final : public ManagementService {
  public:
   explicit Service(const ManagementParts& parts) : parts_(parts) {}
 
-  void check_head(const ManagementRequest& head,
-                  std::function<void(std::optional<ManagementResponse>)> reply) override {
+  void check_head(const ManagementRequest& head, std::function<void(HeadVerdict)> reply) override {
     ManagementRequest copy;  // the head itself goes with its caller
     copy.method = head.method;
     copy.path = head.path;
     copy.bearer_token = head.bearer_token;
     copy.request_id = head.request_id;
     const auto receive = [this, reply](const Route& route, const ExchangePointer& exchange) {
+      // Files go to these two alone; the others take JSON.
       const bool is_import = route.handler == create_job || route.handler == create_import;
-      const Status room =
-          is_import ? parts_.jobs.room_for_import(exchange->principal.owner_id) : Status(Ok{});
+      if (!is_import) return reply({limits::kBodyInlineBytes, std::nullopt});
+      const Status room = parts_.jobs.room_for_import(exchange->principal.owner_id);
       if (!room.ok()) return exchange->fail(room.error());
-      reply(std::nullopt);
+      reply({limits::kModelFileBytes, std::nullopt});
     };
-    take(
-        std::move(copy), [reply](ManagementResponse refusal) { reply(std::move(refusal)); }, receive);
+    const auto refuse = [reply](ManagementResponse refusal) { reply({0, std::move(refusal)}); };
+    take(std::move(copy), refuse, receive);
   }
 
   void handle(ManagementRequest request, std::function<void(ManagementResponse)> reply) override {

@@ -225,6 +225,29 @@ TEST_F(Protocol, ReadsRefusedBodiesSoThatTheAnswerIsSeen) {
   }
 }
 
+TEST_F(Protocol, HoldsLargeBodiesOfManagementOnlyWhereTheyBelong) {
+  const auto head = [](const std::string& path, const std::string& token, const std::string& length) {
+    return "POST /v1/management/" + path + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\n" +
+           length + "\r\n\r\n";
+  };
+  const std::string large(limits::kBodyInlineBytes + 1, 'f'), fits(limits::kBodyInlineBytes, 'f');
+  const auto length_of = [](const std::string& body) {
+    return "Content-Length: " + std::to_string(body.size());
+  };
+  const std::string chunked = "Transfer-Encoding: chunked";
+  const auto ask = [&](const std::string& text) { return Client(server_.port()).ask(text); };
+  EXPECT_NE(ask(head("files", "right", length_of(large)) + large).body.find("memfd 65537"),
+            std::string::npos);
+  EXPECT_EQ(ask(head("files", "right", chunked) + chunk(large) + "0\r\n\r\n").status, 201);
+  EXPECT_EQ(ask(head("apis", "right", length_of(fits)) + fits).status, 201);
+  EXPECT_EQ(ask(head("apis", "right", chunked) + chunk(fits) + "0\r\n\r\n").status, 201);
+  // Of what does not belong there, nothing is waited for.
+  EXPECT_EQ(ask(head("apis", "right", "Content-Length: 2000000000")).status, 413);
+  EXPECT_EQ(ask(head("apis", "right", chunked) + "77359400\r\n").status, 413);
+  EXPECT_EQ(ask(head("files", "wrong", "Content-Length: 2000000000")).status, 401);
+  EXPECT_EQ(ask(head("files", "wrong", chunked)).status, 401);
+}
+
 TEST_F(Protocol, AnswersWhoClosedTheirSendingSide) {
   Client client(server_.port());
   client.send(post_request(kPath, "one") + post_request(kPath, "two"));

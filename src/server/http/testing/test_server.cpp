@@ -153,12 +153,13 @@ void EchoManagement::handle(ManagementRequest request, std::function<void(Manage
   }).detach();
 }
 
-void EchoManagement::check_head(const ManagementRequest& head,
-                                std::function<void(std::optional<ManagementResponse>)> reply) {
-  if (head.bearer_token.reveal() == "right") return reply(std::nullopt);
+void EchoManagement::check_head(const ManagementRequest& head, std::function<void(HeadVerdict)> reply) {
+  const bool takes_files = head.path.ends_with("/files");
+  if (head.bearer_token.reveal() == "right")
+    return reply({takes_files ? limits::kModelFileBytes : limits::kBodyInlineBytes, std::nullopt});
   ManagementResponse refusal;
   refusal.status = 401;
-  reply(refusal);
+  reply({0, refusal});
 }
 
 DigestKey test_digest_key() {

@@ -61,8 +61,8 @@ class MemoryQuota final : public QuotaSource {
 class EchoManagement final : public ManagementService {
  public:
   void handle(ManagementRequest request, std::function<void(ManagementResponse)> reply) override;
-  void check_head(const ManagementRequest& head,
-                  std::function<void(std::optional<ManagementResponse>)> reply) override;
+  /// Takes "right" for a token, and files at …/files.
+  void check_head(const ManagementRequest& head, std::function<void(HeadVerdict)> reply) override;
 };
 
 struct TestServerOptions {
