@@ -3,6 +3,10 @@
 namespace noren::server {
 
 Result<std::string> MemoryBlobStore::put(ByteView bytes) {
+  if (taken_until_full_count_ && (*taken_until_full_count_)-- == 0) {
+    taken_until_full_count_ = 0;
+    return make_error(Code::kExhausted, "no space is left for model files");
+  }
   const std::string name = sha256_hex(bytes);
   blobs_[name] = Bytes(bytes.begin(), bytes.end());
   return name;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 
 #include "server/blob/blob_store.h"
 
@@ -15,8 +16,12 @@ class MemoryBlobStore final : public BlobStore {
   Status remove(const std::string& name) override;
   Result<std::vector<BlobInfo>> list() const override;
 
+  /// So many more are taken, and then there is no room, as on a full disk.
+  void fill_up_after(std::size_t count) { taken_until_full_count_ = count; }
+
  private:
   std::map<std::string, Bytes> blobs_;
+  std::optional<std::size_t> taken_until_full_count_;
 };
 
 }  // namespace noren::server

@@ -51,6 +51,25 @@ TEST_F(ManagementTest, WhatIsHandedOutUnreadWasReadAtImport) {
   for (const BlobInfo& blob : blobs) EXPECT_TRUE(*store_->blob_is_used(blob.name)) << blob.name;
 }
 
+TEST_F(ManagementTest, AnImportThatFindsNoRoomLeavesNothing) {
+  const auto taken_until_it_succeeds = [&](const char* path, const std::string& upload) {
+    std::size_t taken_count = 0;
+    while (true) {
+      blobs_.fill_up_after(taken_count);
+      const int status = call("POST", path, upload).status;
+      if (status == 201) return taken_count;
+      EXPECT_EQ(status, 429);
+      EXPECT_TRUE(blobs_.list()->empty()) << path << ", full after " << taken_count;
+      EXPECT_TRUE(call("GET", "jobs").body.at("jobs").as_array().empty());
+      ++taken_count;
+    }
+  };
+  EXPECT_EQ(taken_until_it_succeeds("jobs?file_name=a.nnp", "model"), 2u);
+  const std::string id(call("GET", "jobs").body.at("jobs").at(0).at("id").as_string());
+  EXPECT_EQ(call("DELETE", "jobs/" + id).status, 200);
+  EXPECT_GT(taken_until_it_succeeds("imports?file_name=a.zip", two_jobs()), 5u);
+}
+
 TEST_F(ManagementTest, AFileOfAJobComesAsItWas) {
   const Answer imported = call("POST", "imports?file_name=p.zip", two_jobs());
   const std::string path = "jobs/" + std::string(imported.body.at("jobs").at(0).at("id").as_string());

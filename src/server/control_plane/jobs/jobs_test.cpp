@@ -175,34 +175,18 @@ constexpr const char* kIndex = R"({"jobs":[{"name":"a/b","project":"p:q","model"
   {"kind":"rows","name":"t","offset":8,"size":2,"first_row":0,"rows":1}],"results":{"folder":"a"}}],
   "warnings":["w"]})";
 
-/// Takes so many blobs, and then is full.
-class SmallBlobStore final : public BlobStore {
- public:
-  explicit SmallBlobStore(std::size_t room_count) : room_count_(room_count) {}
-  Result<std::string> put(ByteView bytes) override {
-    if (blobs_.list()->size() == room_count_) return make_error(Code::kExhausted, "the disk is full");
-    return blobs_.put(bytes);
-  }
-  Result<UniqueFd> load(const std::string& name) const override { return blobs_.load(name); }
-  Status remove(const std::string& name) override { return blobs_.remove(name); }
-  Result<std::vector<BlobInfo>> list() const override { return blobs_.list(); }
-
- private:
-  MemoryBlobStore blobs_;
-  const std::size_t room_count_;
-};
-
 TEST_F(JobsTest, AnImportThatFillsTheDiskCanBeTakenBack) {
   const auto plan = read_import_index(kIndex, 10);
   for (std::size_t room_count = 0; room_count < 4; ++room_count) {
-    SmallBlobStore blobs(room_count);
+    MemoryBlobStore blobs;
+    blobs.fill_up_after(room_count);
     Jobs jobs(*store_, blobs, clock_);
     ASSERT_TRUE(jobs.begin_import("o1", [] {}).ok());
     KeptFiles files;
     Status kept = jobs.keep_parts(*sealed_memfd("x", bytes_of("modellogr1")), plan->jobs[0].files, files);
     if (kept.ok())
       kept = jobs.keep_files(*sealed_memfd("u", bytes_of("u")), *sealed_memfd("p", bytes_of("p")), files);
-    EXPECT_EQ(kept.error().text, "the disk is full");
+    EXPECT_EQ(kept.error().text, "no space is left for model files");
     EXPECT_EQ(blobs.list()->size(), room_count);
     jobs.release_blobs(files.blobs());
     jobs.end_import();
