@@ -74,13 +74,11 @@ struct NewJob {
 };
 
 struct KeptFiles {
-  std::string upload_hash;
-  std::string package_hash;
+  std::string upload_hash, package_hash;
   std::int64_t upload_bytes = 0;
   std::vector<JobFileRecord> files;
 
-  /// Those that are there by now.
-  std::vector<std::string> blobs() const;
+  std::vector<std::string> blobs() const;  ///< those that are there by now
 };
 
 struct ImportedJob {
@@ -101,9 +99,9 @@ class Jobs {
   void end_import();
 
   /// Writes both files into the blob store. Takes long; on any thread, between begin_import and end_import.
-  /// Where it fails, as on a full disk, `kept` says what is to be released.
+  /// Where it fails, `kept` says what is to be released.
   Status keep_files(const UniqueFd& upload, const UniqueFd& package, KeptFiles& kept);
-  /// The parts of one job, with blobs of their own. On any thread, like keep_files.
+  /// The parts of one job, with blobs of their own. As keep_files.
   Status keep_parts(const UniqueFd& parts, const std::vector<PlannedFile>& files, KeptFiles& kept);
   /// Between begin_import and end_import.
   Result<JobRecord> add(const NewJob& job, const KeptFiles& files);
