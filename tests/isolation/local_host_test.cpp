@@ -437,8 +437,8 @@ TEST(WorkerProgram, IsAskedWhoItIs) {
   std::filesystem::remove(silent);
   ASSERT_FALSE(waited.ok());
   EXPECT_EQ(waited.error().text, "the worker program '" + silent +
-                                     "' has said nothing within 100 ms: name noren-worker of this very build "
-                                     "with --worker");
+                                     "' has said nothing within 100 ms: noren-worker of this very build is "
+                                     "needed, beside noren or named by --worker");
   EXPECT_TRUE(children_of(::getpid()).empty());
 }
 
@@ -470,7 +470,10 @@ TEST(InspectOnce, WorksWithoutAServerAndWithoutAWorker) {
   options.worker_path = "/nonexistent/noren-worker";
   InspectSpec other;
   other.file = sealed_memfd("file", bytes_of("model y")).value();
-  EXPECT_EQ(inspect_once(options, std::move(other)).error().code, Code::kUnavailable);
+  const auto refused = inspect_once(options, std::move(other));
+  EXPECT_EQ(refused.error().text,
+            "the worker program '/nonexistent/noren-worker' is not there: noren-worker of this very build is "
+            "needed, beside noren or named by --worker");
 }
 
 }  // namespace

@@ -333,7 +333,8 @@ Result<Inspection> inspect_once(LocalHostOptions options, InspectSpec spec) {
   asio::io_context io(1);
   options.probe_every_ms = 0;
   std::optional<Result<Inspection>> result;
-  LocalHost host(io, options, nullptr);
+  ASSIGN_OR_RETURN(std::shared_ptr<GreetedZygote> zygote, start_worker_program(options));
+  LocalHost host(io, options, std::move(zygote));
   spec.priority = Priority::kNormal;  // somebody waits for it, and nobody is served beside it
   host.inspect(std::move(spec), [&](Result<Inspection> inspected) {
     result = std::move(inspected);

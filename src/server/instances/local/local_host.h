@@ -42,7 +42,7 @@ struct LocalHostOptions {
 struct GreetedZygote;
 
 /// Starts the worker program, which must greet as one of this build within greeting_limit_ms. The error says,
-/// for who starts the server, what is wrong with the program.
+/// for who starts noren, what is wrong with the program.
 Result<std::shared_ptr<GreetedZygote>> start_worker_program(const LocalHostOptions& options);
 
 /// Destroying the host ends its workers. Callbacks come from `io`'s run(), never from inside a call. `first`

@@ -1,5 +1,6 @@
 // Whether the worker program that was named is the one that belongs to this server: it is started and must
-// greet. What goes wrong here ends the server's start; the same later is a lost zygote, which comes back.
+// greet. What goes wrong here ends the server's start, or an inspection without one; the same later is a lost
+// zygote, which comes back.
 #include <filesystem>
 #include <memory>
 
@@ -17,7 +18,8 @@ namespace {
 
 Error refused(const std::string& path, const std::string& why) {
   return make_error(Code::kInvalidArgument, "the worker program '" + path + "' " + why +
-                                                ": name noren-worker of this very build with --worker");
+                                                ": noren-worker of this very build is needed, beside noren "
+                                                "or named by --worker");
 }
 
 /// What the program says first. The error's text is what it did instead.
