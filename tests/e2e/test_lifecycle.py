@@ -2,6 +2,7 @@
 import base64
 import collections
 import datetime
+import http.client
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import wave
 
@@ -131,6 +133,26 @@ def test_a_change_of_type_keeps_the_id_and_moves_the_path(server, samples):
     assert ask(server, api) == 200
 
 
+def admitted_call(api, body):
+    """A connection whose request was admitted and whose body is still awaited."""
+    url = urllib.parse.urlsplit(api["url"])
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
+    connection.connect()
+    connection.sock.sendall((f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nx-api-key: {api['key']}\r\n"
+                             f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n").encode())
+    said = b""
+    while not said.endswith(b"\r\n\r\n"):
+        said += connection.sock.recv(1)
+    assert said.startswith(b"HTTP/1.1 100 "), said
+    return connection.sock
+
+
+def answer_on(sock):
+    answer = http.client.HTTPResponse(sock, method="POST")
+    answer.begin()
+    return answer.status, answer.read().decode()
+
+
 def test_sounds_that_wait_while_the_type_changes_are_taken_as_they_were_admitted(start_server, tmp_path):
     server = start_server("--cpu-tokens", "1")
     api = server.publish(models.slow(tmp_path / "slow.nnp", 100), "--type", "dedicated")
@@ -140,17 +162,17 @@ def test_sounds_that_wait_while_the_type_changes_are_taken_as_they_were_admitted
         file.writeframes(b"\0\x20")
     sound = base64.b64encode((tmp_path / "x.wav").read_bytes()).decode()
     body = json.dumps({"inputs": [{"name": "x", "type": "wav", "data": sound}]})
-    answers = [call(api, body=body)]
-    threads = [threading.Thread(target=lambda: answers.append(call(api, body=body))) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.1)  # most of them wait now
-    before = len(answers)
+    assert call(api, body=body)[0] == 200
+    callers = [admitted_call(api, body) for _ in range(12)]
+    for caller in callers[:9]:  # these wait for the one core, the others' bodies come later
+        caller.sendall(body.encode())
     changed = server.cli("update", api["id"], "--type", "per-request", "--json")
-    for thread in threads:
-        thread.join()
-    assert before < 8
-    assert [status for status, _, _ in answers] == [200] * 13, answers
+    for caller in callers[9:]:
+        caller.sendall(body.encode())
+    answers = [answer_on(caller) for caller in callers]
+    assert [status for status, _ in answers] == [200] * 12, answers
+    for caller in callers:
+        caller.close()
     status, refused, _ = call({**api, "url": changed["url"]}, body=body)
     assert status == 400 and "dedicated instance" in refused["data"]["detail"]
 
