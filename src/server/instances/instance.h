@@ -54,7 +54,7 @@ struct InstanceSpec {
   std::string api_id;
   std::shared_ptr<const UniqueFd> package;  ///< sealed memfd
   std::string version_label;                ///< "20200707_051647035778", printed in every answer
-  std::int64_t memory_limit_bytes = 0;  ///< RLIMIT_DATA and the cgroup's limit; 0: the host's default
+  std::int64_t memory_limit_bytes = 0;      ///< RLIMIT_DATA and the cgroup's limit; 0: the host's default
   int threads_count = 1;
   DeviceKind device = DeviceKind::kCpu;
   int batch_limit_count = 32;             ///< 1 switches batching off
