@@ -107,7 +107,7 @@ DataPlaneOptions plane_options(const Settings& settings, const Keyring& keyring)
 /// The parts in the order in which they stand on each other; destroyed from the last to the first.
 class ServerProcess {
  public:
-  ServerProcess(const Settings& settings, Foundation& base, std::shared_ptr<GreetedZygote> zygote)
+  ServerProcess(const Settings& settings, Foundation& base, const std::shared_ptr<GreetedZygote>& zygote)
       : settings_(settings),
         base_(base),
         accounts_(*base.store, base.keyring, system_clock()),
@@ -115,7 +115,7 @@ class ServerProcess {
         apis_(*base.store, base.keyring, system_clock(), rules_of(settings)),
         versions_(*base.store, system_clock(), rules_of(settings)),
         usage_(*base.store, base.counters->server_id(), settings.free_requests_count),
-        host_(make_local_host(loop_.context(), host_options(settings), std::move(zygote))),
+        host_(make_local_host(loop_.context(), host_options(settings), zygote)),
         serving_(loop_, *host_),
         quota_(loop_, control_, usage_),
         plane_({loop_, system_clock(), *host_, quota_, *base.counters,
@@ -250,9 +250,9 @@ Status run_server(const Settings& settings) {
       !settings.gpu_runtime.empty() && !reason.empty())
     log(LogLevel::kWarning, "gpu.unavailable", {{"reason", reason}});
   // First: a server without its worker program touches nothing.
-  ASSIGN_OR_RETURN(std::shared_ptr<GreetedZygote> zygote, start_worker_program(host_options(settings)));
+  ASSIGN_OR_RETURN(const std::shared_ptr<GreetedZygote> zygote, start_worker_program(host_options(settings)));
   ASSIGN_OR_RETURN(const std::unique_ptr<Foundation> base, lay_foundation(settings));
-  ServerProcess process(settings, *base, std::move(zygote));
+  ServerProcess process(settings, *base, zygote);
   TRY(process.open());
   process.run();
   return Ok{};

@@ -36,7 +36,7 @@ class Host final : public FrameReceiver, public std::enable_shared_from_this<Hos
   Host(asio::io_context& io, LocalHostOptions options, DeviceKind device)
       : io_(io), options_(std::move(options)), device_(device), restart_(io), next_probe_(io) {}
 
-  void open(std::shared_ptr<GreetedZygote> first = nullptr);
+  void open(const std::shared_ptr<GreetedZygote>& first = nullptr);
   void close();
   std::shared_ptr<ServingChild> start(const InstanceSpec& spec, InstanceListener& listener);
   void inspect(InspectSpec spec, InspectingChild::Done done);
@@ -74,7 +74,7 @@ class Host final : public FrameReceiver, public std::enable_shared_from_this<Hos
   bool closed_ = false;
 };
 
-void Host::open(std::shared_ptr<GreetedZygote> first) {
+void Host::open(const std::shared_ptr<GreetedZygote>& first) {
   if (first == nullptr) {
     start_zygote();
   } else {
@@ -279,12 +279,13 @@ void Host::probe() {
 
 class LocalHost final : public InstanceHost {
  public:
-  LocalHost(asio::io_context& io, const LocalHostOptions& options, std::shared_ptr<GreetedZygote> first)
+  LocalHost(asio::io_context& io, const LocalHostOptions& options,
+            const std::shared_ptr<GreetedZygote>& first)
       : io_(io),
         options_(options),
         gpu_reason_(server::gpu_unavailable_reason(options.gpu_runtime_folder)),
         host_(std::make_shared<Host>(io, options, DeviceKind::kCpu)) {
-    host_->open(std::move(first));
+    host_->open(first);
   }
   ~LocalHost() override {
     host_->close();
@@ -325,16 +326,16 @@ class LocalHost final : public InstanceHost {
 }  // namespace
 
 std::unique_ptr<InstanceHost> make_local_host(asio::io_context& io, const LocalHostOptions& options,
-                                              std::shared_ptr<GreetedZygote> first) {
-  return std::make_unique<LocalHost>(io, options, std::move(first));
+                                              const std::shared_ptr<GreetedZygote>& first) {
+  return std::make_unique<LocalHost>(io, options, first);
 }
 
 Result<Inspection> inspect_once(LocalHostOptions options, InspectSpec spec) {
   asio::io_context io(1);
   options.probe_every_ms = 0;
   std::optional<Result<Inspection>> result;
-  ASSIGN_OR_RETURN(std::shared_ptr<GreetedZygote> zygote, start_worker_program(options));
-  LocalHost host(io, options, std::move(zygote));
+  ASSIGN_OR_RETURN(const std::shared_ptr<GreetedZygote> zygote, start_worker_program(options));
+  LocalHost host(io, options, zygote);
   spec.priority = Priority::kNormal;  // somebody waits for it, and nobody is served beside it
   host.inspect(std::move(spec), [&](Result<Inspection> inspected) {
     result = std::move(inspected);

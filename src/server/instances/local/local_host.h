@@ -48,7 +48,7 @@ Result<std::shared_ptr<GreetedZygote>> start_worker_program(const LocalHostOptio
 /// Destroying the host ends its workers. Callbacks come from `io`'s run(), never from inside a call. `first`
 /// is the host's first zygote; without it the host starts one, again and again.
 std::unique_ptr<InstanceHost> make_local_host(boost::asio::io_context& io, const LocalHostOptions& options,
-                                              std::shared_ptr<GreetedZygote> first = nullptr);
+                                              const std::shared_ptr<GreetedZygote>& first = nullptr);
 
 /// "" where instances can run on a GPU of this machine, else why not, for a person. Looks at files alone: the
 /// driver is met by the first instance. `root` stands before every path, for tests.
