@@ -33,7 +33,7 @@ def free_port(first):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
-                return port
+                return probe.getsockname()[1]  # of 0, the one that the system chose
             except OSError:
                 continue
     sys.exit(f"run: no free port from {first} to {first + PORTS_TO_TRY - 1}")
