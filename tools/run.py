@@ -41,17 +41,18 @@ def free_port(first):
 
 def start(data, port):
     # In a session of its own: Ctrl-C reaches this program alone, which then stops the server in order.
-    server = subprocess.Popen([NOREN, "serve", "--data", data, "--listen", f"127.0.0.1:{port}"],
-                              start_new_session=True)
+    return subprocess.Popen([NOREN, "serve", "--data", data, "--listen", f"127.0.0.1:{port}"],
+                            start_new_session=True)
+
+
+def wait_until_ready(server, port):
     deadline = time.monotonic() + START_TIMEOUT_S
     while not is_ready(port):
         if server.poll() is not None:
             sys.exit(f"run: the server stopped (status {server.returncode}); its last lines above say why")
         if time.monotonic() > deadline:
-            stop(server)
             sys.exit(f"run: the server was not ready within {START_TIMEOUT_S} s")
         time.sleep(0.02)
-    return server
 
 
 def is_ready(port):
@@ -130,8 +131,10 @@ def main():
     options = parser.parse_args()
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, lambda number, frame: sys.exit(128 + number))
-    server = start(options.data, free_port(options.port))
+    port = free_port(options.port)
+    server = start(options.data, port)
     try:
+        wait_until_ready(server, port)
         api = published_sample(options.data)
         if api is None:
             sys.exit("run: the iris sample could not be published (see above)")
