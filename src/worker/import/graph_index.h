@@ -45,6 +45,8 @@ using GraphShapes = std::unordered_map<std::string, Shape>;
 
 /// The integers of a constant tensor; nothing where the name is no such constant.
 std::optional<std::vector<std::int64_t>> integers_of(const GraphIndex& index, const std::string& name);
+/// Those of an INT64 tensor, in either of the two places where it may have them.
+std::vector<std::int64_t> integers_of(const onnx::TensorProto& tensor);
 /// An integer attribute.
 std::int64_t attribute_or(const onnx::NodeProto& node, const char* name, std::int64_t fallback);
 

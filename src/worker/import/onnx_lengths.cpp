@@ -1,8 +1,6 @@
 #include "worker/import/onnx_lengths.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -15,14 +13,6 @@ namespace {
 constexpr std::size_t kLengthsCount = 64;
 /// Two such lengths multiply without an overflow.
 constexpr std::int64_t kLargestLength = std::int64_t{1} << 31;
-
-Lengths::List integers_of(const onnx::TensorProto& tensor) {
-  if (!tensor.has_raw_data()) return {tensor.int64_data().begin(), tensor.int64_data().end()};
-  Lengths::List values(tensor.raw_data().size() / sizeof(std::int64_t));
-  if (!values.empty())
-    std::memcpy(values.data(), tensor.raw_data().data(), values.size() * sizeof(std::int64_t));
-  return values;
-}
 
 bool has_rows_count(const Lengths::List& list) {
   return std::find(list.begin(), list.end(), Lengths::kRowsCount) != list.end();

@@ -133,12 +133,16 @@ class Shortener {
 
 std::optional<std::vector<std::int64_t>> integers_of(const GraphIndex& index, const std::string& name) {
   const auto found = index.constants.find(name);
-  if (found == index.constants.end() || found->second->data_type() != onnx::TensorProto::INT64 ||
-      !found->second->has_raw_data())
+  if (found == index.constants.end() || found->second->data_type() != onnx::TensorProto::INT64)
     return std::nullopt;
-  const std::string& raw = found->second->raw_data();
-  std::vector<std::int64_t> values(raw.size() / sizeof(std::int64_t));
-  if (!values.empty()) std::memcpy(values.data(), raw.data(), values.size() * sizeof(std::int64_t));
+  return integers_of(*found->second);
+}
+
+std::vector<std::int64_t> integers_of(const onnx::TensorProto& tensor) {
+  if (!tensor.has_raw_data()) return {tensor.int64_data().begin(), tensor.int64_data().end()};
+  std::vector<std::int64_t> values(tensor.raw_data().size() / sizeof(std::int64_t));
+  if (!values.empty())
+    std::memcpy(values.data(), tensor.raw_data().data(), values.size() * sizeof(std::int64_t));
   return values;
 }
 
